@@ -13,88 +13,11 @@ runs/<time>-<name>/
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
-
-from pydantic import BaseModel, ConfigDict
+from typing import Any
 
 from footwork.errors import DataError
 from footwork.predictions import Predictions, read_predictions
-
-Position = Literal["right", "unit-range", "right-then-divided"]
-Verified = Literal["verified", "unverified", "random"]
-
-
-class Record(BaseModel):
-    """Base of everything that is kept as JSON: frozen, and strict about unknown keys."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class EntryInfo(Record):
-    """What an entry is, and what it costs; its scores live in the leaderboard.
-
-    contract: how its inputs were fed; anything but 'right' was broken on purpose.
-    weights: verified (known hash), unverified (a user's file) or random (never trained).
-    milliseconds: median time of one photo alone, from its bytes to its class, on this machine.
-    megabytes: the network and the head as files. vector_size: numbers per photo.
-    notes: sentences that a reader must see beside the score.
-    """
-
-    entry: str
-    base: str
-    recipe: str
-    contract: Position = "right"
-    weights: Verified
-    weights_sha256: str
-    licence: str
-    side: int
-    view: str
-    vector_size: int
-    runtime: str
-    precision: str
-    milliseconds: float
-    megabytes: float
-    notes: tuple[str, ...] = ()
-
-    @property
-    def title(self) -> str:
-        """A name that tells the entries of one run apart."""
-        broken = "" if self.contract == "right" else f" [{self.contract}]"
-        return f"{self.base} · {self.recipe}{broken}"
-
-
-class DataInfo(Record):
-    """What was compared on. `drawn` data is drawn by code and never carries a claim."""
-
-    name: str
-    photos: int
-    groups: int
-    per_class: dict[str, int]
-    rejected: int
-    conflicts: int
-    provisional: int
-    drawn: bool
-    sha256: str  # over the sorted (image, label, group) rows
-    notes: tuple[str, ...] = ()
-
-
-class Environment(Record):
-    """Everything needed to run it again: versions, machine, seeds, hashes, timings."""
-
-    footwork: str
-    python: str
-    platform: str
-    cpu: str
-    cores: int
-    versions: dict[str, str]
-    started: str  # ISO 8601, UTC
-    seconds: dict[str, float]  # per step
-    seed: int
-    folds: int
-    repeats: int
-    split: Literal["cv", "given"]
-    decoded: int  # images decoded and put through a network in this run; the rest was cached
-    data: DataInfo
+from footwork.records import EntryInfo, Environment
 
 
 @dataclass(frozen=True)

@@ -78,9 +78,11 @@ def without_mask(column: Column) -> Column:
         return column
     data: Column = np.asarray(column.data)
     mask = np.ma.getmaskarray(column)
-    if data.dtype.kind == "O":
-        return np.where(mask, None, data)
-    return np.where(mask, np.nan, data.astype(np.float64))
+    if data.dtype.kind != "O":
+        data = data.astype(np.float64)
+    data = data.copy()
+    data[mask] = None if data.dtype.kind == "O" else np.nan
+    return data
 
 
 def quoted(path: Path) -> str:

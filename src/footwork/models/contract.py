@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from footwork.errors import DataError
-from footwork.runs import Position, Record
+from footwork.records import Position, Record
 
 Crop = Literal["centre", "squash", "letterbox"]
 
