@@ -18,6 +18,7 @@ In memory the names are stored once and the rows are integers, so that every sco
 arithmetic on small arrays.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -151,6 +152,23 @@ class Predictions:
 
 
 ROW_FIELDS = ("entry", "photo", "repeat", "fold", "status", "reason", "predicted", "proba")
+
+
+def stacked(tables: Sequence[Predictions]) -> Predictions:
+    """Put tables of one entry each, all over the same photos, under each other."""
+    sizes = [len(table) for table in tables]
+    return replace(
+        tables[0],
+        entries=tuple(table.entries[0] for table in tables),
+        entry=np.repeat(np.arange(len(tables)), sizes),
+        photo=np.concatenate([t.photo for t in tables]),
+        repeat=np.concatenate([t.repeat for t in tables]),
+        fold=np.concatenate([t.fold for t in tables]),
+        status=np.concatenate([t.status for t in tables]),
+        reason=np.concatenate([t.reason for t in tables]),
+        predicted=np.concatenate([t.predicted for t in tables]),
+        proba=np.concatenate([t.proba for t in tables]),
+    )
 
 
 def read_predictions(path: Path) -> Predictions:

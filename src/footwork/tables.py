@@ -16,6 +16,10 @@ from footwork.files import written_aside
 Column = NDArray[Any]
 Table = dict[str, Column]
 
+OFFLINE: dict[str, str | bool | int | float | list[str]] = {
+    "autoinstall_known_extensions": "false"  # never fetch a part of DuckDB
+}
+
 READERS = {
     ".parquet": "read_parquet(?)",
     # All columns as text: a class named 007 must not become the number 7.
@@ -39,7 +43,7 @@ def write_parquet(path: Path, columns: Mapping[str, Column]) -> None:
     }
     selected = ", ".join(nullable.get(name, f'"{name}"') for name in columns)
     columns_ = dict(columns)  # noqa: F841  DuckDB finds it by its name
-    with written_aside(path) as partial, duckdb.connect() as connection:
+    with written_aside(path) as partial, duckdb.connect(config=OFFLINE) as connection:
         connection.execute(
             f"COPY (SELECT {selected} FROM columns_) TO '{quoted(partial)}' "  # noqa: S608
             "(FORMAT parquet, COMPRESSION zstd)"
@@ -62,10 +66,10 @@ def read_table(path: Path) -> Table:
     if not path.is_file():
         raise DataError(f"{path} does not exist or is not a file.")
     try:
-        with duckdb.connect() as connection:
+        with duckdb.connect(config=OFFLINE) as connection:
             fetched = connection.execute(
                 f"SELECT * FROM {reader}",  # noqa: S608  the reader is ours, the path is bound
-                [str(path)],
+                [literal(path)],
             ).fetchnumpy()
     except duckdb.Error as error:
         first = str(error).strip().splitlines()[0]
@@ -83,6 +87,11 @@ def without_mask(column: Column) -> Column:
     data = data.copy()
     data[mask] = None if data.dtype.kind == "O" else np.nan
     return data
+
+
+def literal(path: Path) -> str:
+    """Return `path` so that DuckDB takes *, ? and [ in it for what they are, not as a pattern."""
+    return "".join(f"[{c}]" if c in "*?[" else c for c in str(path.absolute()))
 
 
 def quoted(path: Path) -> str:

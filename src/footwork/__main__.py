@@ -1,0 +1,3 @@
+from footwork.cli import main
+
+main()

@@ -1,0 +1,413 @@
+"""The catalog: every image ever seen, by the SHA-256 of its bytes, and all that was said of it.
+
+    image        one row per image that decodes; `stored`: its bytes lie in images/ (imagestore)
+    file         files of this machine that were read, as they were then: a second look at an
+                 unchanged one reads no bytes, and a linked image is read from there
+    provenance   one row per place where an image was found
+    label        who says which class, and why; never a column of the image
+    fold_group   images that must stay on one side of a fold, as a source says it
+    given_split  train, val, test or external, as a source says it
+    rejection    files that never became an image, and why
+    decision     what people decided, appended; taken back by `undone_at`, never deleted
+
+`who` is "person:NAME", "import:SOURCE" or "query:WORDS", in falling rank. What an import says is
+keyed by (who, origin), so that a source that is imported again replaces what it said before.
+"""
+
+import json
+import re
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from footwork import truth
+from footwork.database import Database
+from footwork.errors import DataError
+from footwork.findings import (
+    IMAGE,
+    PROVENANCE,
+    Found,
+    Image,
+    Known,
+    Provenance,
+    Rejection,
+    Said,
+    Stamp,
+    add_image,
+    readable,
+    say,
+    timestamp,
+)
+from footwork.images import Unreadable
+from footwork.imagestore import ImageStore, read_verified
+from footwork.project import usable_class
+from footwork.schema import MIGRATIONS
+from footwork.truth import Conflict, GroupRow, Labelled, LabelRow, Place
+
+if TYPE_CHECKING:
+    from footwork.backups import Backup
+
+__all__ = [
+    "Catalog",
+    "Conflict",
+    "Counts",
+    "Decision",
+    "Found",
+    "Image",
+    "Labelled",
+    "Provenance",
+    "Rejection",
+    "Said",
+    "Stamp",
+    "restore",
+]
+
+HASH_START = re.compile(r"[0-9a-f]{4,64}")
+MANY = 500  # values in one IN (...); SQLite's own limit is 32,766
+
+
+@dataclass(frozen=True)
+class Counts:
+    """per_class, groups and provisional count labelled images, external ones apart.
+
+    unlabelled: images that nobody said anything of; linked: images whose bytes lie elsewhere.
+    """
+
+    images: int
+    labelled: int
+    per_class: dict[str, int] = field(hash=False)
+    external: int
+    groups: int
+    provisional: int
+    conflicts: int
+    unlabelled: int
+    rejected: int
+    linked: int
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What a person decided. detail: JSON, by verb; undone_at: None while it counts."""
+
+    number: int
+    at: str
+    who: str
+    verb: str
+    sha256: str | None
+    detail: str
+    undone_at: str | None
+
+
+class Catalog:
+    """Open it with `with Catalog.open(folder) as catalog:`. Usable from any thread."""
+
+    def __init__(self, folder: Path, database: Database) -> None:
+        self.folder = folder
+        self.store = ImageStore(folder)
+        self._database = database
+
+    @classmethod
+    def open(cls, project_folder: Path, *, wait_s: float = 30.0) -> "Catalog":
+        """Open the catalog of a project, made if absent and migrated if older.
+
+        wait_s: how long to wait for another process that is writing.
+        Raises DataError if the folder is missing or the catalog damaged, EnvironmentProblem if
+        it is newer than this footwork, held by another process or not to be written.
+        """
+        folder = project_folder.resolve()
+        if not folder.is_dir():
+            raise DataError(f"{folder} is not a folder; make a project with `footwork init`.")
+        path = folder / ".footwork" / "catalog.sqlite"
+        return cls(folder, Database.open(path, MIGRATIONS, wait_s=wait_s))
+
+    def __enter__(self) -> "Catalog":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._database.close()
+
+    # What was found
+
+    def add(
+        self,
+        found: Iterable[Found],
+        rejected: Iterable[Rejection] = (),
+        *,
+        forget: Iterable[str] = (),
+    ) -> set[str]:
+        """Add everything in one transaction and return the hashes that were new.
+
+        Saying the same again changes nothing. forget: origins whose rejection no longer holds.
+        """
+        now = timestamp()
+        new: set[str] = set()
+        with self._database.transaction() as connection:
+            for item in found:
+                if add_image(connection, item, now):
+                    new.add(item.image.sha256)
+                say(connection, item, now)
+                connection.execute(
+                    "DELETE FROM rejection WHERE origin = ?", (item.provenance.origin,)
+                )
+            connection.executemany(
+                "INSERT INTO rejection VALUES (?, ?, ?, ?) ON CONFLICT (origin) DO UPDATE "
+                "SET sha256 = excluded.sha256, reason = excluded.reason, at = excluded.at "
+                "WHERE reason <> excluded.reason OR sha256 IS NOT excluded.sha256",
+                [(item.origin, item.sha256, item.reason, now) for item in rejected],
+            )
+            connection.executemany(
+                "DELETE FROM rejection WHERE origin = ?", [(origin,) for origin in forget]
+            )
+        return new
+
+    def known_files(self, paths: Sequence[str]) -> dict[str, Known]:
+        """Return what is remembered of those of `paths` that were read before."""
+        known = {}
+        for row in self._rows_in(
+            "SELECT file.path, file.size, mtime_ns, ctime_ns, stored, sha256, image.size, width, "
+            "height, format FROM file JOIN image USING (sha256) WHERE file.path",
+            paths,
+        ):
+            known[row[0]] = Known(Image(*row[5:]), bool(row[4]), Stamp(*row[:4]))
+        return known
+
+    def said_by(self, who: str) -> dict[tuple[str, str], Said]:
+        """Return what `who` says now, by (sha256, origin)."""
+        kinds: tuple[defaultdict[tuple[str, str], set[str]], ...]
+        kinds = (defaultdict(set), defaultdict(set), defaultdict(set))
+        for said, query in zip(
+            kinds,
+            (
+                "SELECT sha256, origin, class FROM label WHERE withdrawn_at IS NULL AND who = ?",
+                "SELECT sha256, origin, name FROM fold_group WHERE who = ?",
+                "SELECT sha256, origin, split FROM given_split WHERE who = ?",
+            ),
+            strict=True,
+        ):
+            for sha256, origin, value in self._database.rows(query, (who,)):
+                said[sha256, origin].add(value)
+        return {
+            key: Said(*(frozenset(said.get(key, ())) for said in kinds))
+            for key in set().union(*kinds)
+        }
+
+    def having(self, hashes: Collection[str]) -> set[str]:
+        """Return those of `hashes` that are images of the catalog."""
+        rows = self._rows_in("SELECT sha256 FROM image WHERE sha256", sorted(hashes))
+        return {sha256 for (sha256,) in rows}
+
+    def image(self, sha256: str) -> Image | None:
+        rows = self._database.rows(
+            f"SELECT {IMAGE} FROM image WHERE sha256 = ?",  # noqa: S608
+            (sha256,),
+        )
+        return Image(*rows[0]) if rows else None
+
+    def provenance(self, sha256: str) -> list[Provenance]:
+        """Return every place where an image was found, in the order of finding."""
+        rows = self._database.rows(
+            f"SELECT {PROVENANCE} FROM provenance WHERE sha256 = ? ORDER BY id",  # noqa: S608
+            (sha256,),
+        )
+        return [Provenance(*row) for row in rows]
+
+    def rejections(self) -> list[Rejection]:
+        """Return the files that did not become images, by origin."""
+        rows = self._database.rows("SELECT origin, reason, sha256 FROM rejection ORDER BY origin")
+        return [Rejection(*row) for row in rows]
+
+    def read(self, sha256: str) -> bytes:
+        """Return the bytes of an image, checked against its hash; from any thread.
+
+        Raises images.Unreadable if they are gone or were changed since they were imported.
+        """
+        rows = self._database.rows("SELECT stored, format FROM image WHERE sha256 = ?", (sha256,))
+        if not rows:
+            raise Unreadable(f"the catalog has no image {sha256}")
+        stored, image_format = rows[0]
+        places = [self.store.path(sha256, image_format)] if stored else []
+        files = "SELECT path FROM file WHERE sha256 = ? ORDER BY path"
+        places += [Path(path) for (path,) in self._database.rows(files, (sha256,))]
+        reasons = []
+        for place in places:
+            try:
+                return read_verified(place, sha256)
+            except Unreadable as error:
+                reasons.append(error.reason)
+        raise Unreadable(reasons[0] if reasons else "its file has changed since it was imported")
+
+    # What is true
+
+    def labelled(self) -> list[Labelled]:
+        """Return the effective label of every image that has one, by hash.
+
+        A person outranks an import, an import outranks a query. Two classes within the best
+        rank are a conflict: such images are left out, and listed by `conflicts`.
+        """
+        return self.judged()[0]
+
+    def conflicts(self) -> list[Conflict]:
+        """Return the images that are left out because they carry two classes, by hash."""
+        return self.judged()[1]
+
+    def counts(self) -> Counts:
+        """Return how much there is of everything."""
+        labelled, conflicts = self.judged()
+        inner = [item for item in labelled if item.split != "external"]
+        ((images, linked, rejected),) = self._database.rows(
+            "SELECT count(*), sum(1 - stored), (SELECT count(*) FROM rejection) FROM image"
+        )
+        return Counts(
+            images=images,
+            labelled=len(inner),
+            per_class=dict(sorted(Counter(item.label for item in inner).items())),
+            external=len(labelled) - len(inner),
+            groups=len({item.group for item in inner}),
+            provisional=sum(item.provisional for item in inner),
+            conflicts=len(conflicts),
+            unlabelled=images - len(labelled) - len(conflicts),
+            rejected=rejected,
+            linked=linked or 0,
+        )
+
+    def judged(self) -> tuple[list[Labelled], list[Conflict]]:
+        """Return both at once, of one moment."""
+        with self._database.snapshot():
+            rows = self._database.rows
+            labels = rows(
+                "SELECT label.sha256, class, label.who, origin FROM label LEFT JOIN decision "
+                "ON decision.id = decision WHERE withdrawn_at IS NULL AND undone_at IS NULL "
+                "ORDER BY label.id"
+            )
+            groups = rows("SELECT sha256, who, name FROM fold_group")
+            splits = rows("SELECT sha256, split FROM given_split")
+            places = rows("SELECT sha256, kind, origin, source FROM provenance")
+        return truth.judged(
+            [LabelRow(*row) for row in labels],
+            [GroupRow(*row) for row in groups],
+            [(sha256, split) for sha256, split in splits],
+            [Place(*row) for row in places],
+        )
+
+    # What people decide
+
+    def decide_label(self, which: str, label: str, who: str, why: str = "") -> str:
+        """Write down that a person says `label` of an image; returns the image's hash.
+
+        which: the first hex digits of its hash (4 or more), or its path. who: "person:NAME".
+        Raises DataError if that names no image or several, or the class name cannot be one.
+        """
+        if not who.startswith("person:") or who == "person:":
+            raise DataError(f"A decision is made by person:NAME, not by {who!r}.")
+        try:
+            label = usable_class(label)
+        except ValueError as error:
+            raise DataError(f"{label!r} cannot be a class: {error}.") from None
+        sha256 = self.find(which)
+        now = timestamp()
+        detail = json.dumps({"class": label, "why": why}, ensure_ascii=False)
+        with self._database.transaction() as connection:
+            decision = connection.execute(
+                "INSERT INTO decision (at, who, verb, sha256, detail) VALUES (?, ?, ?, ?, ?)",
+                (now, who, "label", sha256, detail),
+            ).lastrowid
+            connection.execute(
+                "INSERT INTO label (sha256, class, who, origin, why, at, decision) "
+                "VALUES (?, ?, ?, '', ?, ?, ?)",
+                (sha256, label, who, why, now, decision),
+            )
+        return sha256
+
+    def decisions(self) -> list[Decision]:
+        """Return everything that people decided, undone or not, in order."""
+        rows = self._database.rows(
+            "SELECT id, at, who, verb, sha256, detail, undone_at FROM decision ORDER BY id"
+        )
+        return [Decision(*row) for row in rows]
+
+    def undo(self, decision: int) -> None:
+        """Take a decision back; its row stays. Raises DataError if there is none to take back."""
+        with self._database.transaction() as connection:
+            undone = connection.execute(
+                "UPDATE decision SET undone_at = ? WHERE id = ? AND undone_at IS NULL",
+                (timestamp(), decision),
+            )
+            if undone.rowcount == 0:
+                raise DataError(f"There is no decision {decision}, or it was undone already.")
+
+    def find(self, which: str) -> str:
+        """Return the hash of the image that a hash's beginning or a path names.
+
+        Raises DataError if there is none, or more than one.
+        """
+        found: list[str] = []
+        if HASH_START.fullmatch(which.lower()):
+            start = which.lower()
+            rows = self._database.rows(
+                "SELECT sha256 FROM image WHERE sha256 BETWEEN ? AND ? LIMIT 9",
+                (start, f"{start}g"),
+            )
+            found = [sha256 for (sha256,) in rows]
+        if not found:
+            rows = self._database.rows(
+                "SELECT DISTINCT sha256 FROM provenance WHERE origin IN (?1, ?2) "
+                "OR substr(origin, -length(?1) - 1) = '/' || ?1 ORDER BY sha256 LIMIT 9",
+                (readable(which), readable(str(Path(which).absolute()))),
+            )
+            found = [sha256 for (sha256,) in rows]
+        if len(found) == 1:
+            return found[0]
+        if not found:
+            raise DataError(f"The catalog has no image {which}; give its hash or its path.")
+        several = ", ".join(sha256[:12] for sha256 in found)
+        raise DataError(f"{which} names several images: {several}. Give more of the hash.")
+
+    # Keeping it
+
+    def filling(self) -> AbstractContextManager[None]:
+        """Hold this while storing images and adding their rows (see `imagestore`)."""
+        return self.store.filling(self.having)
+
+    def backup(self, target: Path) -> "Backup":
+        """Write catalog, stored images and footwork.toml into one file (see `backups`)."""
+        from footwork.backups import write_backup
+
+        return write_backup(self, target)
+
+    def copy_to(self, target: Path) -> None:
+        """Write a consistent copy of the database alone."""
+        self._database.copy_to(target)
+
+    def stored(self) -> list[Image]:
+        """Return the images whose bytes lie in the image store, by hash."""
+        rows = self._database.rows(
+            f"SELECT {IMAGE} FROM image WHERE stored ORDER BY sha256"  # noqa: S608
+        )
+        return [Image(*row) for row in rows]
+
+    def _rows_in(self, query: str, values: Sequence[str]) -> list[tuple[Any, ...]]:
+        rows = []
+        for start in range(0, len(values), MANY):
+            some = values[start : start + MANY]
+            marks = ", ".join("?" * len(some))
+            rows += self._database.rows(f"{query} IN ({marks})", some)
+        return rows
+
+
+def restore(archive: Path, target_folder: Path) -> Path:
+    """Turn a backup into a project in a new or empty folder (see `backups`)."""
+    from footwork.backups import restore as unpacked
+
+    return unpacked(archive, target_folder)

@@ -1,0 +1,195 @@
+"""Experiments: data x base models x recipes x folds -> a table of out-of-fold predictions.
+
+Every number of a run is computed from that table afterwards; nothing here scores anything.
+"""
+
+import json
+import time
+from collections import Counter
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from functools import partial
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+import footwork
+from footwork.catalog import Catalog
+from footwork.errors import DataError
+from footwork.evaluate.answers import (
+    Entry,
+    entry_answers,
+    entry_digest,
+    external_rows,
+    prediction_rows,
+)
+from footwork.evaluate.dataset import DataSet, data_set, plan_folds
+from footwork.files import write_text
+from footwork.images import Unreadable
+from footwork.machine import describe_machine, library_versions
+from footwork.models.bases import Base
+from footwork.models.contract import InputContract
+from footwork.models.features import Features, feature_key, features, square
+from footwork.models.networks import prepare
+from footwork.models.recipes import find_recipes
+from footwork.predictions import Predictions, stacked
+from footwork.progress import Progress
+from footwork.project import Project, dump_config
+from footwork.records import DataInfo, EntryInfo, Environment, Position
+from footwork.runs import Run, new_run_folder
+
+SAMPLE = 8  # real photos on which a converted network is compared with the original
+
+
+def compare(project: Project, catalog: Catalog, bases: Sequence[Base], progress: Progress) -> Run:
+    """Run every base x recipe of the project's settings and return the finished run's folder.
+
+    Raises DataError if the photos do not allow it, UsageError for unknown names,
+    EnvironmentProblem for missing weights or packages. What was computed before an
+    interruption (features, whole entries) is kept and used again.
+    """
+    started = datetime.now(UTC)
+    settings = project.config.compare
+    recipes = find_recipes(settings.recipes, project.config)
+    everything = data_set(catalog.labelled(), project.config.classes)
+    is_external = np.array([split == "external" for split in everything.split])
+    inside, outside = np.flatnonzero(~is_external), np.flatnonzero(is_external)
+    data, external = everything.subset(inside), everything.subset(outside)
+    plan = plan_folds(data, settings)
+    positions: list[Position] = ["right", *(p for p in settings.break_contract if p != "right")]
+
+    seconds = {"features": 0.0, "heads": 0.0}
+    tables, external_tables, infos = [], [], []
+    decoded = 0
+    for base in bases:
+        prepared = prepare(base, partial(sample_inputs, base.contract, data, catalog))
+        for position, recipe in product(positions, recipes):
+            key = feature_key(prepared, recipe.view, position)
+            entry = Entry(prepared, recipe, key, entry_digest(key, recipe, settings))
+            clock = time.perf_counter()
+            seen = entry_features(entry, everything, catalog, project.cache, progress)
+            seconds["features"] += time.perf_counter() - clock
+            decoded += seen.computed
+            clock = time.perf_counter()
+            mine = seen.of(inside)
+            answers = entry_answers(entry, plan, mine, project.cache, settings.seed, progress)
+            tables.append(prediction_rows(entry, plan, mine, answers, data.classes))
+            if len(outside):
+                external_tables.append(
+                    external_rows(entry, data, mine, external, seen.of(outside), settings.seed)
+                )
+            seconds["heads"] += time.perf_counter() - clock
+            infos.append(entry_info(entry, seen.milliseconds, len(data.classes)))
+    return write_run(
+        project,
+        environment(project, catalog, data, seconds, decoded, started),
+        tuple(infos),
+        stacked(tables),
+        stacked(external_tables) if external_tables else None,
+    )
+
+
+def sample_inputs(contract: InputContract, data: DataSet, catalog: Catalog) -> NDArray[np.float32]:
+    """Return up to SAMPLE readable photos as one batch under `contract`."""
+    seen = []
+    for image in data.photos.image:
+        try:
+            seen.append(square(catalog.read(image), contract, contract.crop))
+        except Unreadable:
+            continue
+        if len(seen) == SAMPLE:
+            break
+    if not seen:
+        raise DataError("None of the labelled photos can be read any more; import them again.")
+    return contract.apply(np.stack(seen))
+
+
+def entry_features(
+    entry: Entry, data: DataSet, catalog: Catalog, cache: Path, progress: Progress
+) -> Features:
+    broken = "" if entry.key.position == "right" else f" [{entry.key.position}]"
+    with progress.task(f"features {entry.prepared.base.name}{broken}", len(data.photos)) as advance:
+        return features(data.photos.image, entry.prepared, entry.key, catalog.read, cache, advance)
+
+
+def entry_info(entry: Entry, milliseconds: float, classes: int) -> EntryInfo:
+    prepared, key = entry.prepared, entry.key
+    head = 8 * (prepared.vector_size + 1) * classes / 1e6
+    return EntryInfo(
+        entry=entry.digest,
+        base=prepared.base.name,
+        recipe=entry.recipe.name,
+        contract=key.position,
+        weights=prepared.weights,
+        weights_sha256=prepared.weights_sha256,
+        licence=prepared.base.licence,
+        side=key.contract.side,
+        view=key.view,
+        vector_size=prepared.vector_size,
+        runtime=prepared.runtime,
+        precision=prepared.precision,
+        milliseconds=milliseconds,
+        megabytes=prepared.megabytes + head,
+        notes=prepared.notes,
+    )
+
+
+def environment(
+    project: Project,
+    catalog: Catalog,
+    data: DataSet,
+    seconds: dict[str, float],
+    decoded: int,
+    started: datetime,
+) -> Environment:
+    settings = project.config.compare
+    photos = data.photos
+    per_class = Counter(data.classes[k] for k in photos.label)
+    machine = describe_machine()
+    return Environment(
+        footwork=footwork.__version__,
+        python=machine.python,
+        platform=machine.platform,
+        cpu=machine.cpu,
+        cores=machine.cores,
+        versions=library_versions(),
+        started=started.isoformat(timespec="seconds"),
+        seconds=seconds,
+        seed=settings.seed,
+        folds=settings.folds if settings.split == "cv" else 1,
+        repeats=settings.repeats if settings.split == "cv" else 1,
+        split=settings.split,
+        decoded=decoded,
+        data=DataInfo(
+            name=project.config.name,
+            photos=len(photos),
+            groups=len(photos.group_name),
+            per_class={name: per_class[name] for name in data.classes},
+            rejected=len(catalog.rejections()),
+            conflicts=len(catalog.conflicts()),
+            provisional=data.provisional,
+            drawn=project.config.drawn,
+            sha256=data.sha256(),
+        ),
+    )
+
+
+def write_run(
+    project: Project,
+    environment: Environment,
+    entries: tuple[EntryInfo, ...],
+    predictions: Predictions,
+    external: Predictions | None,
+) -> Run:
+    """Write the run's folder aside and rename it: it appears whole or not at all."""
+    with new_run_folder(project.runs, project.config.name, environment.started) as folder:
+        write_text(folder.partial / "config.toml", dump_config(project.config))
+        write_text(folder.partial / "environment.json", environment.model_dump_json(indent=1))
+        listed = [entry.model_dump(mode="json") for entry in entries]
+        write_text(folder.partial / "entries.json", json.dumps(listed, indent=1))
+        predictions.write(folder.partial / "predictions.parquet")
+        if external is not None:
+            external.write(folder.partial / "external.parquet")
+    return Run(folder.final, environment, entries, predictions, external)

@@ -1,0 +1,309 @@
+"""Cached features: what a frozen base model says of each photo, computed once.
+
+A table is one folder of two append-only files, memory-mapped when read:
+
+    vectors.f32   n rows of d float32
+    rows.idx      n records of 40 bytes: SHA-256 of the photo, CRC-32 of its vector, 4 spare
+    facts.json    what the table was made with, and the time one photo takes alone
+
+A vector is written before its record, so a killed run leaves at most a tail that the next run
+cuts off. One process writes at a time; the last record of a photo counts.
+"""
+
+import fcntl
+import hashlib
+import json
+import time
+import zlib
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+from numpy.typing import NDArray
+
+from footwork.errors import EnvironmentProblem
+from footwork.files import unwritable, write_text
+from footwork.images import DECODER, Unreadable, decode, fit
+from footwork.machine import cores
+from footwork.models.contract import Crop, InputContract
+from footwork.models.networks import Network, Prepared
+from footwork.progress import Advance
+from footwork.records import Position, Record
+
+RECORD = np.dtype([("image", "V32"), ("crc", "<u4"), ("spare", "<u4")])
+BATCH = 32
+TIMED = 16  # photos that are timed alone, for the milliseconds in the leaderboard
+
+Read = Callable[[str], bytes]  # SHA-256 -> the photo's original bytes; raises Unreadable
+
+
+class FeatureKey(Record):
+    """All that decides a vector besides the photo's bytes."""
+
+    base: str
+    weights_sha256: str
+    contract: InputContract
+    view: Crop
+    position: Position
+    runtime: str
+    precision: str
+    decoder: str
+
+    @property
+    def digest(self) -> str:
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:20]
+
+
+class Facts(Record):
+    key: FeatureKey
+    vector_size: int
+    milliseconds: float
+
+
+@dataclass(frozen=True)
+class Features:
+    """vectors: (n, d) float32, NaN rows for photos that failed; failed: index -> reason."""
+
+    vectors: NDArray[np.float32]
+    failed: dict[int, str]
+    milliseconds: float
+    computed: int  # photos decoded and put through the network now; the rest was cached
+
+    def good(self) -> NDArray[np.int64]:
+        """Return the indices of the photos that have a vector."""
+        return np.array([i for i in range(len(self.vectors)) if i not in self.failed], np.int64)
+
+    def of(self, rows: NDArray[np.int64]) -> "Features":
+        """Return only `rows`, with the failures renumbered."""
+        failed = {new: self.failed[old] for new, old in enumerate(rows) if old in self.failed}
+        return replace(self, vectors=self.vectors[rows], failed=failed)
+
+
+def feature_key(prepared: Prepared, view: Crop | None, position: Position) -> FeatureKey:
+    return FeatureKey(
+        base=prepared.base.name if prepared.base.kind != "file" else "file",
+        weights_sha256=prepared.weights_sha256,
+        contract=prepared.base.contract,
+        view=view or prepared.base.contract.crop,
+        position=position,
+        runtime=prepared.runtime,
+        precision=prepared.precision,
+        decoder=DECODER,
+    )
+
+
+def square(data: bytes, contract: InputContract, view: Crop) -> NDArray[np.uint8]:
+    """Turn a photo's bytes into the (side, side, 3) uint8 picture that the base sees."""
+    shorter = contract.side / (contract.crop_fraction if view == "centre" else 1)
+    pixels = decode(data, at_least=round(shorter))
+    return fit(pixels, contract.side, view, contract.crop_fraction, contract.resize)
+
+
+def features(
+    images: Sequence[str],
+    prepared: Prepared,
+    key: FeatureKey,
+    read: Read,
+    cache: Path,
+    advance: Advance,
+) -> Features:
+    """Return the vectors of `images` (SHA-256), computing only those not in the cache.
+
+    Raises DataError if the first batch breaks the contract that `key.position` promises.
+    A photo that cannot be read or decoded is a NaN row with its reason.
+    """
+    table = FeatureTable(cache / "features" / key.digest, prepared.vector_size)
+    missing = table.missing(images)
+    failed: dict[str, str] = {}
+    if missing:
+        with table.writing():
+            missing = table.missing(images)  # another process may have just written them
+            failed = extract(missing, prepared, key, read, table, advance)
+    vectors = table.rows(images)
+    reasons = {i: failed[name] for i, name in enumerate(images) if name in failed}
+    return Features(vectors, reasons, table.milliseconds(), computed=len(missing))
+
+
+def extract(
+    images: Sequence[str],
+    prepared: Prepared,
+    key: FeatureKey,
+    read: Read,
+    table: "FeatureTable",
+    advance: Advance,
+) -> dict[str, str]:
+    """Decode in threads beside the inference, append batch by batch, return the failures."""
+    contract, name = key.contract, prepared.base.name
+
+    def view_of(image: str) -> NDArray[np.uint8] | str:
+        try:
+            return square(read(image), contract, key.view)
+        except Unreadable as error:
+            return error.reason
+
+    network: Network | None = None
+    failed: dict[str, str] = {}
+    with ThreadPoolExecutor(cores()) as threads:
+        decoded = ahead(threads, view_of, images, 3 * BATCH)
+        while batch := list(islice(decoded, BATCH)):
+            failed |= {image: seen for image, seen in batch if isinstance(seen, str)}
+            good = [(image, seen) for image, seen in batch if not isinstance(seen, str)]
+            if good:
+                inputs = contract.apply(np.stack([seen for _, seen in good]), key.position)
+                if network is None:
+                    if key.position == "right":
+                        contract.check(inputs, name)
+                    network = prepared.open()
+                vectors = network.vectors(inputs)
+                finite = np.flatnonzero(np.isfinite(vectors).all(axis=1))
+                table.append([good[i][0] for i in finite], vectors[finite])
+                for i in sorted(set(range(len(good))) - set(finite.tolist())):
+                    failed[good[i][0]] = f"{name} answered with values that are not numbers"
+            advance(len(batch))
+    if network is not None and not table.timed():
+        timed = [image for image in images if image not in failed][:TIMED]
+        table.write_facts(key, time_alone(timed, read, key, network))
+    return failed
+
+
+def ahead(
+    threads: ThreadPoolExecutor,
+    work: Callable[[str], NDArray[np.uint8] | str],
+    items: Sequence[str],
+    depth: int,
+) -> Iterator[tuple[str, NDArray[np.uint8] | str]]:
+    """Yield (item, work(item)) in order, with at most `depth` results waiting in memory."""
+    pending = iter(items)
+    queue = deque((item, threads.submit(work, item)) for item in islice(pending, depth))
+    while queue:
+        item, future = queue.popleft()
+        result = future.result()
+        queue.extend((item, threads.submit(work, item)) for item in islice(pending, 1))
+        yield item, result
+
+
+def time_alone(images: Sequence[str], read: Read, key: FeatureKey, network: Network) -> float:
+    """Return the median milliseconds from one photo's bytes to its vector, one at a time."""
+    spent = []
+    for image in images:
+        data = read(image)
+        started = time.perf_counter()
+        pixels = square(data, key.contract, key.view)
+        network.vectors(key.contract.apply(pixels[None], key.position))
+        spent.append(1e3 * (time.perf_counter() - started))
+    return median(spent) if spent else float("nan")
+
+
+class FeatureTable:
+    """The two files of one key; see the top of this module."""
+
+    def __init__(self, folder: Path, size: int) -> None:
+        self.folder = folder
+        self.size = size
+        self.load()
+
+    def load(self) -> None:
+        index, vectors = self.folder / "rows.idx", self.folder / "vectors.f32"
+        records = np.zeros(0, dtype=RECORD)
+        stored = 0
+        if index.exists() and vectors.exists():
+            data = index.read_bytes()
+            records = np.frombuffer(data[: len(data) // RECORD.itemsize * RECORD.itemsize], RECORD)
+            stored = vectors.stat().st_size // (4 * self.size)
+        self.records = records[: min(len(records), stored)]
+        names = np.ascontiguousarray(self.records["image"]).view(">u8").reshape(-1, 4)
+        # The first 64 bits of a SHA-256 find the row; `row_of` compares all 256.
+        self.sorted = np.argsort(names[:, 0], kind="stable")
+        self.heads = names[self.sorted, 0]
+
+    def row_of(self, images: Sequence[str]) -> NDArray[np.int64]:
+        """Return the row of each image, or -1."""
+        if not len(self.records):
+            return np.full(len(images), -1, dtype=np.int64)
+        wanted = np.frombuffer(bytes.fromhex("".join(images)), dtype=">u8").reshape(-1, 4)
+        # The last record of a photo counts: search from the right.
+        at = np.searchsorted(self.heads, wanted[:, 0], side="right") - 1
+        row = self.sorted[np.maximum(at, 0)]
+        found = np.ascontiguousarray(self.records["image"][row]).view(">u8").reshape(-1, 4)
+        return np.where((at >= 0) & (found == wanted).all(axis=1), row, -1)
+
+    def map(self) -> NDArray[np.float32]:
+        return np.memmap(
+            self.folder / "vectors.f32",
+            dtype=np.float32,
+            mode="r",
+            shape=(len(self.records), self.size),
+        )
+
+    def missing(self, images: Sequence[str]) -> list[str]:
+        """Return those of `images` without an intact row, in their order, each once."""
+        rows = self.row_of(images)
+        if len(self.records):
+            vectors, crc = self.map(), self.records["crc"]
+            for i, row in enumerate(rows):
+                if row >= 0 and zlib.crc32(vectors[row].tobytes()) != crc[row]:
+                    rows[i] = -1
+        return list(
+            dict.fromkeys(image for image, row in zip(images, rows, strict=True) if row < 0)
+        )
+
+    def rows(self, images: Sequence[str]) -> NDArray[np.float32]:
+        """Return (n, d) float32 vectors; NaN rows for images that have none."""
+        rows = self.row_of(images)
+        result = np.full((len(images), self.size), np.nan, dtype=np.float32)
+        if len(self.records):
+            result[rows >= 0] = self.map()[rows[rows >= 0]]
+        return result
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Hold the table's lock, cut off a tail that a killed run left, reload at the end."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with (self.folder / "lock").open("w") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                self.load()
+                with (
+                    (self.folder / "vectors.f32").open("ab") as self.vectors_file,
+                    (self.folder / "rows.idx").open("ab") as self.index_file,
+                ):
+                    self.vectors_file.truncate(4 * self.size * len(self.records))
+                    self.index_file.truncate(RECORD.itemsize * len(self.records))
+                    yield
+        except OSError as error:
+            raise unwritable(self.folder, error) from error
+        finally:
+            self.load()
+
+    def append(self, images: Sequence[str], vectors: NDArray[np.float32]) -> None:
+        if vectors.shape != (len(images), self.size):
+            raise EnvironmentProblem(
+                f"The network answered {vectors.shape} for {len(images)} photos of "
+                f"{self.size} numbers; its file may have changed, run again."
+            )
+        records = np.zeros(len(images), dtype=RECORD)
+        for i, image in enumerate(images):
+            records[i] = (bytes.fromhex(image), zlib.crc32(vectors[i].tobytes()), 0)
+        self.vectors_file.write(np.ascontiguousarray(vectors, dtype=np.float32).tobytes())
+        self.vectors_file.flush()
+        self.index_file.write(records.tobytes())
+        self.index_file.flush()
+
+    def timed(self) -> bool:
+        return (self.folder / "facts.json").exists()
+
+    def write_facts(self, key: FeatureKey, milliseconds: float) -> None:
+        facts = Facts(key=key, vector_size=self.size, milliseconds=milliseconds)
+        write_text(self.folder / "facts.json", facts.model_dump_json(indent=1))
+
+    def milliseconds(self) -> float:
+        try:
+            return float(json.loads((self.folder / "facts.json").read_text())["milliseconds"])
+        except FileNotFoundError:
+            return float("nan")

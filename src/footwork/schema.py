@@ -1,0 +1,86 @@
+"""The catalog's tables. `footwork.catalog` says what each is for.
+
+The n-th script takes a catalog from version n - 1 to n. A released one is never edited: a change
+is a new script at the end. No semicolon but at the end of a statement.
+"""
+
+MIGRATIONS = (
+    """
+    CREATE TABLE image (
+        sha256 TEXT PRIMARY KEY CHECK (length(sha256) = 64 AND sha256 NOT GLOB '*[^0-9a-f]*'),
+        size INTEGER NOT NULL,
+        width INTEGER NOT NULL,
+        height INTEGER NOT NULL,
+        format TEXT NOT NULL,
+        stored INTEGER NOT NULL CHECK (stored IN (0, 1)),
+        added_at TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE file (
+        path TEXT PRIMARY KEY,
+        sha256 TEXT NOT NULL REFERENCES image,
+        size INTEGER NOT NULL,
+        mtime_ns INTEGER NOT NULL,
+        ctime_ns INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX file_sha256 ON file (sha256);
+    CREATE TABLE provenance (
+        id INTEGER PRIMARY KEY,
+        sha256 TEXT NOT NULL REFERENCES image,
+        kind TEXT NOT NULL,
+        origin TEXT NOT NULL,
+        source TEXT NOT NULL,
+        page_url TEXT,
+        query TEXT,
+        language TEXT,
+        title TEXT,
+        author TEXT,
+        licence TEXT,
+        licence_url TEXT,
+        found_at TEXT NOT NULL,
+        UNIQUE (sha256, kind, origin)
+    ) STRICT;
+    CREATE INDEX provenance_origin ON provenance (origin);
+    CREATE TABLE decision (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        at TEXT NOT NULL,
+        who TEXT NOT NULL,
+        verb TEXT NOT NULL,
+        sha256 TEXT REFERENCES image,
+        detail TEXT NOT NULL,
+        undone_at TEXT
+    ) STRICT;
+    CREATE TABLE label (
+        id INTEGER PRIMARY KEY,
+        sha256 TEXT NOT NULL REFERENCES image,
+        class TEXT NOT NULL,
+        who TEXT NOT NULL,
+        origin TEXT NOT NULL,
+        why TEXT NOT NULL,
+        at TEXT NOT NULL,
+        decision INTEGER REFERENCES decision,
+        withdrawn_at TEXT
+    ) STRICT;
+    CREATE INDEX label_sha256 ON label (sha256, who, origin);
+    CREATE INDEX label_who ON label (who);
+    CREATE TABLE fold_group (
+        sha256 TEXT NOT NULL REFERENCES image,
+        who TEXT NOT NULL,
+        origin TEXT NOT NULL,
+        name TEXT NOT NULL,
+        PRIMARY KEY (sha256, who, origin, name)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE given_split (
+        sha256 TEXT NOT NULL REFERENCES image,
+        who TEXT NOT NULL,
+        origin TEXT NOT NULL,
+        split TEXT NOT NULL CHECK (split IN ('train', 'val', 'test', 'external')),
+        PRIMARY KEY (sha256, who, origin, split)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE rejection (
+        origin TEXT PRIMARY KEY,
+        sha256 TEXT,
+        reason TEXT NOT NULL,
+        at TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID
+    """,
+)

@@ -1,0 +1,287 @@
+"""What the command line offers, as Python functions of the same names and parameters.
+
+Each opens the project, calls the stages in order and returns what they found; printing is the
+command line's business.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from footwork.catalog import Catalog, Conflict, Rejection
+from footwork.errors import UsageError, nearest
+from footwork.files import write_text
+from footwork.models.bases import Base, chosen, registry, with_weights
+from footwork.predictions import Predictions
+from footwork.progress import Progress
+from footwork.project import FILE, Project, find_project, init_project, open_project
+from footwork.records import EntryInfo, EntryScores, Leaderboard
+from footwork.runs import Run, find_run, read_run, run_names
+
+if TYPE_CHECKING:
+    from footwork.importing.ingest import Imported
+
+HERE = Path()
+THUMBNAIL = 220  # longest side of the pictures in a report, in pixels
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A run with its leaderboards. external: the same for an external test set, if any."""
+
+    run: Run
+    board: Leaderboard
+    external: Leaderboard | None
+    report: Path
+
+    def rows(self) -> list[tuple[EntryInfo, EntryScores]]:
+        """The entries with their scores, best macro-F1 first."""
+        infos = {info.entry: info for info in self.run.entries}
+        return [(infos[scores.entry], scores) for scores in self.board.entries]
+
+
+def init(folder: Path, *, name: str = "", template: str | None = None) -> Project:
+    """Write a commented footwork.toml into `folder`."""
+    return init_project(folder, name=name or folder.resolve().name, template=template)
+
+
+def import_images(
+    source: Path,
+    *,
+    project: Path = HERE,
+    mode: Literal["copy", "link"] = "copy",
+    external: bool = False,
+    columns: Mapping[str, str] | None = None,
+    where: Mapping[str, str] | None = None,
+    progress: Progress | None = None,
+) -> "Imported":
+    """Bring labelled photos into the catalog; makes a project in `project` if there is none.
+
+    source: class folders, a CSV/TSV/Parquet/JSONL table of path and label, or a Hugging Face
+    image folder. mode: copy the bytes, or only remember where they lie. external: these
+    photos are a test set that is scored once, apart. columns: which column of the table is
+    'path', 'label', 'split' or 'group'. where: only rows with these values.
+    """
+    from footwork.importing.ingest import import_images as ingest
+
+    folder = find_project(project)
+    opened = open_project(folder) if folder else init_project(project, name=default_name(source))
+    shown = progress or Progress()
+    with Catalog.open(opened.folder) as catalog:
+        return ingest(
+            catalog,
+            source,
+            classes=opened.config.classes,
+            mode=mode,
+            external=external,
+            columns=dict(columns or {}),
+            where=dict(where or {}),
+            progress=shown,
+        )
+
+
+def default_name(source: Path) -> str:
+    resolved = source.resolve()
+    return resolved.parent.name if resolved.is_file() else resolved.name
+
+
+def bases(project: Path = HERE) -> list[Base]:
+    """Return all base models that `compare` can use, by name."""
+    folder = find_project(project)
+    known = registry(open_project(folder) if folder else None)
+    return [known[name] for name in sorted(known, key=str.lower)]
+
+
+def compare(
+    *,
+    project: Path = HERE,
+    bases: Sequence[str] = (),
+    recipes: Sequence[str] = (),
+    folds: int | None = None,
+    repeats: int | None = None,
+    seed: int | None = None,
+    split: Literal["cv", "given"] | None = None,
+    weights: Mapping[str, str] | None = None,
+    break_contract: Sequence[str] = (),
+    photos: bool = True,
+    progress: Progress | None = None,
+) -> Compared:
+    """Compare base models x recipes on the project's photos and write the run and its report.
+
+    What is not given is taken from footwork.toml. weights: base name -> file, 'imagenet' or
+    'random'. break_contract: 'unit-range', 'right-then-divided'. photos: False makes a report
+    without pictures of people.
+    """
+    from footwork.evaluate import experiment
+
+    opened = open_project(project)
+    asked = {
+        "bases": tuple(bases),
+        "recipes": tuple(recipes),
+        "folds": folds,
+        "repeats": repeats,
+        "seed": seed,
+        "split": split,
+        "break_contract": tuple(break_contract),
+    }
+    opened = overridden(
+        opened, {key: value for key, value in asked.items() if value not in (None, ())}
+    )
+    known = registry(opened)
+    for name, file in (weights or {}).items():
+        known[name] = with_weights(known, name, file, Project(Path.cwd(), opened.config))
+    wanted = [chosen(known, name) for name in opened.config.compare.bases]
+    for name in weights or {}:
+        if name not in opened.config.compare.bases:
+            raise UsageError(f"--weights names {name}, which is not compared; add --base {name}.")
+    with Catalog.open(opened.folder) as catalog:
+        run = experiment.compare(opened, catalog, wanted, progress or Progress())
+        return described(run, catalog, photos=photos)
+
+
+def overridden(project: Project, asked: Mapping[str, object]) -> Project:
+    """Return the project with [compare] settings replaced; checked like the toml itself."""
+    from footwork.project import checked_config
+
+    whole = project.config.model_dump(mode="json", exclude_none=True)
+    whole["compare"] |= json.loads(json.dumps(dict(asked)))
+    return Project(project.folder, checked_config(whole, "The command line"))
+
+
+def report(run: str | None = None, *, project: Path = HERE, photos: bool = True) -> Compared:
+    """Make metrics, plots and page of a run anew from its predictions. run: newest if None."""
+    opened = open_project(project)
+    found = read_run(find_run(opened.runs, run))
+    with Catalog.open(opened.folder) as catalog:
+        return described(found, catalog, photos=photos)
+
+
+def described(run: Run, catalog: Catalog, *, photos: bool) -> Compared:
+    """Derive the leaderboards from the run's predictions and write metrics, plot and page."""
+    from footwork.evaluate.leaderboard import leaderboard
+    from footwork.images import Unreadable, decode, encode_jpeg
+    from footwork.reporting.page import write_report
+    from footwork.reporting.plots import leaderboard_png
+
+    titles = {info.entry: info.title for info in run.entries}
+    seen = run.environment
+
+    def scored(predictions: Predictions, kind: Literal["recipe", "model"]) -> Leaderboard:
+        return leaderboard(
+            predictions, kind=kind, seed=seen.seed, titles=titles, drawn=seen.data.drawn
+        )
+
+    board = scored(run.predictions, "model" if seen.split == "given" else "recipe")
+    external = scored(run.external, "model") if run.external is not None else None
+
+    def thumbnail(image: str) -> bytes | None:
+        try:
+            return encode_jpeg(decode(catalog.read(image), at_least=THUMBNAIL), THUMBNAIL)
+        except Unreadable:
+            return None
+
+    write_text(run.folder / "metrics.json", board.model_dump_json(indent=1))
+    if external is not None:
+        write_text(run.folder / "external.json", external.model_dump_json(indent=1))
+    leaderboard_png(
+        board, run.entries, run.folder / "plots" / "leaderboard.png", drawn=seen.data.drawn
+    )
+    page = write_report(run, board, external, thumbnail if photos else None, photos=photos)
+    return Compared(run, board, external, page)
+
+
+@dataclass(frozen=True)
+class Status:
+    project: Project
+    photos: int
+    groups: int
+    per_class: dict[str, int]
+    conflicts: list[Conflict]
+    rejections: list[Rejection]
+    runs: tuple[str, ...]
+
+    def as_json(self) -> dict[str, object]:
+        return {
+            "name": self.project.config.name,
+            "folder": str(self.project.folder),
+            "photos": self.photos,
+            "groups": self.groups,
+            "per_class": self.per_class,
+            "conflicts": [
+                {"image": c.image, "classes": [name for name, _who, _origin in c.labels]}
+                for c in self.conflicts
+            ],
+            "rejected": [{"path": r.origin, "reason": r.reason} for r in self.rejections],
+            "runs": list(self.runs),
+        }
+
+
+def status(project: Path = HERE) -> Status:
+    """Return what the project holds."""
+    opened = open_project(project)
+    with Catalog.open(opened.folder) as catalog:
+        rows = catalog.labelled()
+        return Status(
+            project=opened,
+            photos=len(rows),
+            groups=len({row.group for row in rows}),
+            per_class=dict(sorted(Counter(row.label for row in rows).items())),
+            conflicts=catalog.conflicts(),
+            rejections=catalog.rejections(),
+            runs=tuple(run_names(opened.runs)),
+        )
+
+
+def label(image: str, class_name: str, *, who: str, why: str = "", project: Path = HERE) -> str:
+    """Decide the class of a photo; returns its SHA-256. image: beginning of it, or its path.
+
+    Raises UsageError for a class that the toml does not name, DataError for no single photo.
+    """
+    opened = open_project(project)
+    classes = opened.config.classes
+    if classes and class_name not in classes:
+        raise UsageError(f"There is no class {class_name!r}; {nearest(class_name, classes)}")
+    with Catalog.open(opened.folder) as catalog:
+        return catalog.decide_label(image, class_name, f"person:{who}", why)
+
+
+def backup(target: Path, *, project: Path = HERE) -> Path:
+    """Write the whole catalog, its image files and footwork.toml into one file."""
+    opened = open_project(project)
+    with Catalog.open(opened.folder) as catalog:
+        catalog.backup(target)
+    return target
+
+
+def restore(archive: Path, folder: Path) -> Path:
+    """Unpack a backup into a new folder; every file's hash is checked."""
+    from footwork.backups import restore as unpack
+
+    unpack(archive, folder)
+    return folder
+
+
+def demo(folder: Path, *, progress: Progress | None = None, photos: int = 306) -> Compared:
+    """Draw climbers, import them and compare the three lite bases: a first look, no claim.
+
+    photos: how many climbers to draw; fewer keep the original's proportions.
+    """
+    from footwork.demo.climbers import ORIGINAL_COUNTS, draw_climbers
+
+    shown = progress or Progress()
+    if (folder / FILE).exists():
+        opened = open_project(folder)
+        if not opened.config.drawn:
+            raise UsageError(f"{folder} is a project of yours; give the demo a folder of its own.")
+    else:
+        opened = init_project(folder, name="drawn climbers", template="demo")
+    share = photos / sum(ORIGINAL_COUNTS.values())
+    counts = {name: max(4, round(share * n)) for name, n in ORIGINAL_COUNTS.items()}
+    drawn = folder / "drawings"
+    with shown.task("drawing climbers", sum(counts.values()), unit="drawings") as advance:
+        draw_climbers(drawn, seed=opened.config.compare.seed, counts=counts, advance=advance)
+    import_images(drawn, project=folder, progress=shown)
+    return compare(project=folder, progress=shown)
