@@ -274,18 +274,16 @@ def bases(project: ProjectOption = Path(), as_json: JsonOption = False) -> None:
         return
     from rich.table import Table
 
+    console = stdout()
+    wide = console.width >= 110
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for title, justify in (
-        ("base model", "left"),
-        ("side", "right"),
-        ("parameters", "right"),
-        ("vector", "right"),
-        ("MB", "right"),
-        ("weights", "left"),
-        ("expects", "left"),
-        ("licence", "left"),
-    ):
-        table.add_column(title, justify=justify, no_wrap=title != "licence")  # type: ignore[arg-type]
+    table.add_column("base model", no_wrap=True)
+    for title in ("side", "parameters", "vector", "MB"):
+        table.add_column(title, justify="right", no_wrap=True)
+    table.add_column("weights", no_wrap=True)
+    if wide:
+        table.add_column("expects", no_wrap=True)
+    table.add_column("licence", no_wrap=True, overflow="ellipsis")
     words = {True: "[green]here[/]", False: "[yellow]to fetch[/]", None: "random"}
     for base in known:
         table.add_row(
@@ -295,10 +293,10 @@ def bases(project: ProjectOption = Path(), as_json: JsonOption = False) -> None:
             str(base.vector_size or "?"),
             f"{base.megabytes:.0f}" if base.megabytes else "?",
             words[base.weights_here],
-            base.contract.describe(),
+            *([base.contract.describe()] if wide else []),
             base.licence,
         )
-    stdout().print(table)
+    console.print(table)
 
 
 @app.command(rich_help_panel=TRUTH)
@@ -433,22 +431,22 @@ def print_compared(compared: "Compared", as_json: bool) -> None:
 
     console = stdout()
     table = Table(box=None, header_style="bold", pad_edge=False)
-    table.add_column("base model · recipe", overflow="fold")
-    for title in ("macro-F1", "95 % interval", "accuracy", "ms/photo", "MB"):
+    several = len({info.recipe for info in compared.run.entries}) > 1
+    table.add_column("base model" + (" · recipe" if several else ""), no_wrap=True)
+    for title in ("macro-F1", "95 % interval", "ms", "MB"):
         table.add_column(title, justify="right", no_wrap=True)
-    table.add_column("weights")
-    table.add_column("than guessing")
+    table.add_column("than guessing", no_wrap=True)
     for info, scores in compared.rows():
         f1 = scores.macro_f1
+        name = info.title if several else info.title.replace(f" · {info.recipe}", "")
+        weights = "" if info.weights == "verified" else f" [yellow]({info.weights} weights)[/]"
         table.add_row(
-            info.title.replace("[", "\\["),
+            name.replace("[", "\\[") + weights,
             f"[bold]{f1.value:.2f}[/]",
             f"{f1.low:.2f} to {f1.high:.2f}",
-            f"{scores.accuracy.value:.2f}",
             f"{info.milliseconds:.0f}",
             f"{info.megabytes:.0f}",
-            info.weights if info.weights == "verified" else f"[yellow]{info.weights}[/]",
-            "[green]better[/]" if scores.beats_guessing else "[yellow]cannot be told[/]",
+            "[green]better[/]" if scores.beats_guessing else "[yellow]can't tell[/]",
         )
     console.print(table)
     floors = compared.board.floors

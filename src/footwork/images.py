@@ -33,7 +33,7 @@ DECODER = f"pillow-{PIL.__version__}/1"
 
 # A quarter of a GiB of 24-bit pixels: Pillow's own limit (Image.MAX_IMAGE_PIXELS), kept as a
 # number of ours because Pillow's is a global that any other code may move. Decoding a picture
-# of that size takes about 1 GiB for a moment. No photo is a bigger file than its raw pixels.
+# of that size takes 1 GiB for a moment (WebP: 2). No photo is a bigger file than its raw pixels.
 MAX_BYTES = 256 * 1024 * 1024
 MAX_PIXELS = MAX_BYTES // 3
 
@@ -385,10 +385,12 @@ def flattened(image: ImageFile.ImageFile, data: bytes) -> Image.Image:
     elif isinstance(key, tuple) and depth == 16:
         image.info["transparency"] = tuple(value >> 8 for value in key)
     if not image.has_transparency_data:
-        return image.convert("L" if mode in ("1", "L") else "RGB")
+        return in_mode("L" if mode in ("1", "L") else "RGB", image)
     opaque, clear = ("L", "LA") if mode in ("1", "L", "LA", "La") else ("RGB", "RGBA")
-    paper = Image.new(clear, image.size, "white")
-    return Image.alpha_composite(paper, image.convert(clear)).convert(opaque)
+    paper = Image.new(opaque, image.size, "white")
+    ink = in_mode(clear, image)
+    paper.paste(ink, mask=ink)
+    return paper
 
 
 def grey_of_16_bits(image: Image.Image, clear: int | None) -> Image.Image:
@@ -410,7 +412,11 @@ def in_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
         transform = to_srgb(profile, image.mode)
         if transform is not None:
             return transform.apply(image)
-    return image.convert("RGB")
+    return in_mode("RGB", image)
+
+
+def in_mode(mode: str, image: Image.Image) -> Image.Image:
+    return image if image.mode == mode else image.convert(mode)  # convert always copies
 
 
 @functools.lru_cache(maxsize=16)

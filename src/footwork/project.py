@@ -220,10 +220,10 @@ def meaning(location: tuple[int | str, ...]) -> str:
 
 
 def dump_config(config: Config) -> str:
-    """Return the settings as TOML; reading it back gives an equal Config."""
+    """Return all settings as TOML, defaults too; reading it back gives an equal Config."""
     import tomli_w
 
-    return tomli_w.dumps(config.model_dump(mode="json", exclude_none=True, exclude_defaults=True))
+    return tomli_w.dumps(config.model_dump(mode="json", exclude_none=True))
 
 
 def init_project(folder: Path, *, name: str, template: str | None = None) -> Project:

@@ -14,10 +14,17 @@ from typing import TYPE_CHECKING, Literal
 from footwork.catalog import Catalog, Conflict, Rejection
 from footwork.errors import UsageError, nearest
 from footwork.files import write_text
-from footwork.models.bases import Base, chosen, registry, with_weights
+from footwork.models.bases import IMAGENET, RANDOM, Base, chosen, registry
 from footwork.predictions import Predictions
 from footwork.progress import Progress
-from footwork.project import FILE, Project, find_project, init_project, open_project
+from footwork.project import (
+    FILE,
+    Project,
+    checked_config,
+    find_project,
+    init_project,
+    open_project,
+)
 from footwork.records import EntryInfo, EntryScores, Leaderboard
 from footwork.runs import Run, find_run, read_run, run_names
 
@@ -127,27 +134,29 @@ def compare(
         "split": split,
         "break_contract": tuple(break_contract),
     }
-    opened = overridden(
-        opened, {key: value for key, value in asked.items() if value not in (None, ())}
-    )
+    given = {key: value for key, value in asked.items() if value not in (None, ())}
+    opened = overridden(opened, given, weights or {})
     known = registry(opened)
-    for name, file in (weights or {}).items():
-        known[name] = with_weights(known, name, file, Project(Path.cwd(), opened.config))
     wanted = [chosen(known, name) for name in opened.config.compare.bases]
-    for name in weights or {}:
-        if name not in opened.config.compare.bases:
-            raise UsageError(f"--weights names {name}, which is not compared; add --base {name}.")
     with Catalog.open(opened.folder) as catalog:
         run = experiment.compare(opened, catalog, wanted, progress or Progress())
         return described(run, catalog, photos=photos)
 
 
-def overridden(project: Project, asked: Mapping[str, object]) -> Project:
-    """Return the project with [compare] settings replaced; checked like the toml itself."""
-    from footwork.project import checked_config
+def overridden(
+    project: Project, asked: Mapping[str, object], weights: Mapping[str, str]
+) -> Project:
+    """Return the project with [compare] settings and weights replaced, checked like the toml.
 
+    The run keeps these settings, so what was given on the command line is not forgotten.
+    """
     whole = project.config.model_dump(mode="json", exclude_none=True)
     whole["compare"] |= json.loads(json.dumps(dict(asked)))
+    for name, file in weights.items():
+        if name not in whole["compare"]["bases"]:
+            raise UsageError(f"--weights is for {name}, which is not compared; add --base {name}.")
+        here = file if file in (IMAGENET, RANDOM) else str(Path(file).expanduser().resolve())
+        whole["bases"][name] = {"weights": here}
     return Project(project.folder, checked_config(whole, "The command line"))
 
 

@@ -36,10 +36,13 @@ def test_every_resample_scores_what_its_photos_score() -> None:
         assert score == pytest.approx(np.mean(each), abs=1e-12)
 
 
-def test_blocks_change_no_digit(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("constant", "value"), [("BLOCK", 500), ("MANY_CLASSES", 2)])
+def test_how_it_is_computed_changes_no_digit(
+    constant: str, value: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     table = answer_table(LABEL, {"one": noisy(LABEL, 0.5)})
     whole = GroupBootstrap(table, kind="recipe", seed=3, draws=50)
-    monkeypatch.setattr(intervals, "BLOCK", 500)
+    monkeypatch.setattr(intervals, constant, value)
     blocks = GroupBootstrap(table, kind="recipe", seed=3, draws=50)
 
     assert (whole.weights == blocks.weights).all()

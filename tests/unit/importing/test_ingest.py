@@ -444,7 +444,8 @@ def test_kill_9_at_random_moments_then_a_rerun_equals_an_unbroken_run(
     bring(unbroken, many)
     expected = contents(unbroken)
     rng = random.Random(12)
-    for number, batches in enumerate([0, 1, *rng.sample(range(2, 30), 3)]):
+    halfway = 0
+    for number, batches in enumerate([0, 1, *rng.sample(range(2, 25), 3)]):
         project = tmp_path / f"broken{number}"
         process = in_subprocess(project, many)
         assert process.stdout is not None
@@ -453,12 +454,14 @@ def test_kill_9_at_random_moments_then_a_rerun_equals_an_unbroken_run(
         time.sleep(rng.uniform(0, 0.01))  # into the middle of the next batch
         process.send_signal(signal.SIGKILL)
         process.communicate()
-        assert process.returncode == -signal.SIGKILL
-        assert max(0, 5 * batches - 1) <= len(contents(project)["image"]) < 150
+        rows = len(contents(project)["image"])
+        assert rows >= 5 * batches - 2  # two files of the first hundred bring no new image
+        halfway += 0 < rows < 150
         with Catalog.open(project) as catalog:  # consistent as it stands
             assert all(catalog.read(item.image) for item in catalog.labelled())
         bring(project, many)
         assert contents(project) == expected
+    assert halfway  # else nothing was shown
 
 
 def test_ctrl_c_then_a_rerun(tmp_path: Path, many: Path, monkeypatch: pytest.MonkeyPatch) -> None:
