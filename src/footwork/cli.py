@@ -283,7 +283,7 @@ def bases(project: ProjectOption = Path(), as_json: JsonOption = False) -> None:
     table.add_column("weights", no_wrap=True)
     if wide:
         table.add_column("expects", no_wrap=True)
-    table.add_column("licence", no_wrap=True, overflow="ellipsis")
+    table.add_column("licence", no_wrap=True, max_width=max(12, console.width - (88 if wide else 60)))
     words = {True: "[green]here[/]", False: "[yellow]to fetch[/]", None: "random"}
     for base in known:
         table.add_row(

@@ -37,8 +37,8 @@ DECODER = f"pillow-{PIL.__version__}/1"
 MAX_BYTES = 256 * 1024 * 1024
 MAX_PIXELS = MAX_BYTES // 3
 
-# Encoders write about ten scans. Each costs a pass over all pixels, whatever its size: a JPEG
-# of 365 kB with 400 scans kept a core busy for 33 s (audit of libjpeg-turbo, LJT-01-004).
+# Encoders write about ten scans. Each costs a pass over all pixels and as little as 100 bytes: a
+# JPEG of 365 kB with 400 scans kept a core busy for 33 s (bugzilla.redhat.com 1344214).
 MAX_SCANS = 100
 SAME_COLOUR = 2  # levels: as much as tables of 8 bits are off by rounding
 MAX_PROFILE_BYTES = 4 * 1024 * 1024  # CMYK press profiles, the largest there are, have 0.5 to 3
@@ -91,8 +91,9 @@ TURNS = {  # EXIF orientation -> what makes it upright
 }
 FILTERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 BAR = (127, 127, 127)  # of a letterbox: close to the zero of every contract
-# No photo is longer; scaled up whole, 5000 x 1 would take a gigabyte before it is cropped.
-MAX_ASPECT = 16
+# Times the square's area. Beyond it no photo is scaled as a whole before its middle is cut out:
+# 5000 x 1 would take a gigabyte.
+MAX_SCALED = 32
 
 # Pillow's remarks on odd metadata are of no use to a reader who gets a reason or a picture.
 IGNORED = ("ignore", None, Warning, re.compile(r"PIL\."), 0)
@@ -168,7 +169,9 @@ def decode(data: bytes, at_least: int | None = None) -> NDArray[np.uint8]:
 
     Transparent parts become white, as on a page: hidden pixels often hold black or noise that
     nobody has ever seen. 16-bit values keep their upper 8 bits, which is exact for v * 257.
-    Raises Unreadable.
+
+    Raises Unreadable. The only cut that it cannot see is that of a JPEG which somebody closed
+    with an end marker afterwards: libjpeg fills the rest with grey and tells Pillow nothing.
     """
     image, _ = upright(data, at_least)
     return np.array(image)
@@ -200,7 +203,7 @@ def fit(
     width, height = scaled(image.size, min(image.size), shorter)
     left, top = (width - side) // 2, (height - side) // 2
     box = (left, top, left + side, top + side)
-    if max(image.size) <= MAX_ASPECT * min(image.size):
+    if width * height <= MAX_SCALED * side * side:
         return np.array(image.resize((width, height), FILTERS[resize]).crop(box))
     # Cropping by `box` is 1.6 times as fast, but other by a level or more in 2 % of the values
     # (Pillow swaps the order of its two passes), so it only serves where nothing else can.
@@ -308,11 +311,8 @@ def not_an_image(data: bytes) -> str:
 
 def parsed(data: bytes, name: str) -> ImageFile.ImageFile:
     """Read the headers and refuse, before anything is allocated, what must not be decoded."""
-    if name == "jpeg" and (scans := scans_of(data)) > MAX_SCANS:
-        raise Unreadable(
-            f"a JPEG image of {scans} scans; the limit is {MAX_SCANS} (it would "
-            "take minutes to decode)"
-        )
+    if name == "jpeg":
+        check_scans(data)
     image = PARSERS[name](io.BytesIO(data))
     width, height = image.size
     if width * height > MAX_PIXELS:
@@ -348,17 +348,25 @@ def shrink_while_decoding(image: JpegImageFile, at_least: int) -> None:
             return
 
 
-def scans_of(data: bytes) -> int:
-    """Count the scans of a JPEG up to its end; phones append films and more pictures to it."""
-    count, at = 0, 2
+def check_scans(data: bytes) -> None:
+    """Refuse a JPEG of too many scans, and one that was cut off before its end marker.
+
+    Pillow notices most cuts by itself, but not a tail that was never written (zeros). Looks no
+    further than the end marker: phones append films and more pictures behind it.
+    """
+    scans, at = 0, 2
     while found := MARKER.search(data, at):
         code, at = data[found.start() + 1], found.end()
         if code == 0xD9:
-            break
-        count += code == 0xDA
-        if code not in (0x01, 0xD8):
+            return
+        scans += code == 0xDA
+        if scans > MAX_SCANS:
+            raise Unreadable(
+                f"a JPEG image of more than {MAX_SCANS} scans, the limit: it could take hours"
+            )
+        if code not in (0x01, 0xD8):  # all others carry their length
             at += int.from_bytes(data[at : at + 2], "big")
-    return count
+    raise Unreadable("a truncated (cut off) JPEG image: its end is missing")
 
 
 def orientation(image: Image.Image) -> int:
@@ -406,9 +414,9 @@ def grey_of_16_bits(image: Image.Image, clear: int | None) -> Image.Image:
     return Image.fromarray(grey)
 
 
-def in_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
+def in_srgb(image: Image.Image, profile: object) -> Image.Image:
     """Return the image, of mode L, RGB or CMYK, as RGB; a broken profile counts as none."""
-    if profile and len(profile) <= MAX_PROFILE_BYTES:
+    if isinstance(profile, bytes) and len(profile) <= MAX_PROFILE_BYTES:
         transform = to_srgb(profile, image.mode)
         if transform is not None:
             return transform.apply(image)
@@ -441,6 +449,8 @@ def to_srgb(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
         before = Image.fromarray(np.array(colours, dtype=np.uint8)[None])
         after = np.asarray(transform.apply(before), dtype=int)
         change = np.abs(after - np.asarray(before.convert("RGB"))).max()
+    except MemoryError:
+        raise  # not the profile's fault, and not to be remembered
     except Exception:  # the parser of profiles reads hostile bytes too
         return None
     return transform if change > SAME_COLOUR else None

@@ -5,6 +5,7 @@ command line's business.
 """
 
 import json
+import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from footwork.catalog import Catalog, Conflict, Rejection
-from footwork.errors import UsageError, nearest
+from footwork.errors import FootworkError, UsageError, nearest
 from footwork.files import write_text
 from footwork.models.bases import IMAGENET, RANDOM, Base, chosen, registry
 from footwork.predictions import Predictions
@@ -74,20 +75,25 @@ def import_images(
     """
     from footwork.importing.ingest import import_images as ingest
 
-    folder = find_project(project)
-    opened = open_project(folder) if folder else init_project(project, name=default_name(source))
-    shown = progress or Progress()
-    with Catalog.open(opened.folder) as catalog:
-        return ingest(
-            catalog,
-            source,
-            classes=opened.config.classes,
-            mode=mode,
-            external=external,
-            columns=dict(columns or {}),
-            where=dict(where or {}),
-            progress=shown,
-        )
+    found = find_project(project)
+    opened = open_project(found) if found else init_project(project, name=default_name(source))
+    try:
+        with Catalog.open(opened.folder) as catalog:
+            return ingest(
+                catalog,
+                source,
+                classes=opened.config.classes,
+                mode=mode,
+                external=external,
+                columns=columns,
+                where=where,
+                progress=progress,
+            )
+    except FootworkError:
+        if found is None:  # nothing came in: leave no empty project behind
+            (opened.folder / FILE).unlink(missing_ok=True)
+            shutil.rmtree(opened.folder / ".footwork", ignore_errors=True)
+        raise
 
 
 def default_name(source: Path) -> str:
