@@ -144,7 +144,9 @@ def measure(
     mine = prepared.open().vectors(batch)
     apart = float((np.linalg.norm(said - mine, axis=1) / np.linalg.norm(said, axis=1)).max())
 
-    peer = lambda: model.predict(peer_pipeline(paths, contract), verbose=0)  # noqa: E731
+    def peer() -> object:
+        return model.predict(peer_pipeline(paths, contract), verbose=0)
+
     own = ours(photos, prepared)
     peer(), own()  # warm both up
     times = [(timed(peer), timed(own)) for _ in range(rounds)]

@@ -30,7 +30,7 @@ def shared() -> Path:
     return SHARED
 
 
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep converted networks out of the user's own cache."""
-    monkeypatch.setenv("FOOTWORK_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+@pytest.fixture(autouse=True, scope="session")
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Keep converted networks and timed trials out of the user's own cache."""
+    os.environ["FOOTWORK_CACHE"] = str(tmp_path_factory.getbasetemp() / "cache")

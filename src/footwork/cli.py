@@ -283,7 +283,9 @@ def bases(project: ProjectOption = Path(), as_json: JsonOption = False) -> None:
     table.add_column("weights", no_wrap=True)
     if wide:
         table.add_column("expects", no_wrap=True)
-    table.add_column("licence", no_wrap=True, max_width=max(12, console.width - (88 if wide else 60)))
+    table.add_column(
+        "licence", no_wrap=True, max_width=max(12, console.width - (88 if wide else 60))
+    )
     words = {True: "[green]here[/]", False: "[yellow]to fetch[/]", None: "random"}
     for base in known:
         table.add_row(
@@ -383,7 +385,12 @@ def backup(
     """Write catalog, photos and settings into one file that `restore` reads."""
     from footwork import verbs
 
-    typer.echo(f"Wrote {verbs.backup(target, project=project)}")
+    made = verbs.backup(target, project=project)
+    typer.echo(f"Wrote {target}: {made.images:,} photos, {made.size / 1e6:,.1f} MB.")
+    if made.linked:
+        typer.echo(f"{made.linked:,} linked photos are not in it: their files lie elsewhere.")
+    if made.damaged:
+        typer.echo(f"{len(made.damaged):,} stored photos were damaged and are not in it.")
 
 
 @app.command(rich_help_panel=UPKEEP)

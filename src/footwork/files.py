@@ -4,7 +4,7 @@ import contextlib
 import errno
 import hashlib
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,20 +20,16 @@ def written_aside(target: Path) -> Iterator[Path]:
     On any failure, Ctrl-C included, the partial file is removed and `target` is untouched.
     Raises EnvironmentProblem for a full disk or a folder that cannot be written to.
     """
+    partial = target.parent / f"{PARTIAL}{secrets.token_hex(8)}{target.suffix}"
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=PARTIAL, suffix=target.suffix, dir=target.parent)
-        os.close(handle)
+        partial.open("xb").close()
     except OSError as error:
         raise unwritable(target, error) from error
-    partial = Path(name)
     try:
         yield partial
         with partial.open("rb") as written:
             os.fsync(written.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        partial.chmod(0o666 & ~umask)  # mkstemp makes it private
         partial.replace(target)
     except OSError as error:
         raise unwritable(target, error) from error

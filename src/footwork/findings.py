@@ -123,7 +123,6 @@ def add_image(connection: sqlite3.Connection, item: Found, now: str) -> bool:
             "ctime_ns = excluded.ctime_ns",
             (stamp.path, image.sha256, stamp.size, stamp.mtime_ns, stamp.ctime_ns),
         )
-    connection.executemany("DELETE FROM file WHERE path = ?", [(path,) for path in item.moved_from])
     return bool(new)
 
 

@@ -30,6 +30,7 @@ from footwork.records import EntryInfo, EntryScores, Leaderboard
 from footwork.runs import Run, find_run, read_run, run_names
 
 if TYPE_CHECKING:
+    from footwork.backups import Backup
     from footwork.importing.ingest import Imported
 
 HERE = Path()
@@ -263,12 +264,11 @@ def label(image: str, class_name: str, *, who: str, why: str = "", project: Path
         return catalog.decide_label(image, class_name, f"person:{who}", why)
 
 
-def backup(target: Path, *, project: Path = HERE) -> Path:
+def backup(target: Path, *, project: Path = HERE) -> "Backup":
     """Write the whole catalog, its image files and footwork.toml into one file."""
     opened = open_project(project)
     with Catalog.open(opened.folder) as catalog:
-        catalog.backup(target)
-    return target
+        return catalog.backup(target)
 
 
 def restore(archive: Path, folder: Path) -> Path:

@@ -1,6 +1,7 @@
 import hashlib
 import sqlite3
 import threading
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,8 +32,9 @@ def found(
 
 
 @pytest.fixture
-def catalog(tmp_path: Path) -> Catalog:
-    return Catalog.open(tmp_path, wait_s=0.2)
+def catalog(tmp_path: Path) -> Iterator[Catalog]:
+    with Catalog.open(tmp_path, wait_s=0.2) as opened:
+        yield opened
 
 
 def test_adding_says_what_was_new_and_again_changes_nothing(

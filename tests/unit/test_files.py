@@ -1,6 +1,7 @@
 """Files appear whole or not at all."""
 
 import errno
+import re
 from pathlib import Path
 
 import pytest
@@ -13,9 +14,13 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> 
     target = tmp_path / "a.txt"
     write_text(target, "old")
 
-    with pytest.raises(KeyboardInterrupt), written_aside(target) as partial:
-        partial.write_text("half")
-        raise KeyboardInterrupt
+    def interrupted() -> None:
+        with written_aside(target) as partial:
+            partial.write_text("half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
 
     assert target.read_text() == "old"
     assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
@@ -48,8 +53,6 @@ def test_a_file_where_a_folder_should_be(tmp_path: Path) -> None:
 def test_disk_errors_say_what_to_do(number: int, said: str) -> None:
     message = str(unwritable(Path("x.bin"), OSError(number, "reason")))
     assert "x.bin" in message
-    import re
-
     assert re.search(said, message)
 
 

@@ -40,7 +40,7 @@ def test_json_lines(tmp_path: Path) -> None:
 
 
 def test_wrong_files_are_named(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="it reads .parquet, .csv"):
+    with pytest.raises(DataError, match=r"it reads \.parquet, \.csv"):
         read_table(tmp_path / "a.xlsx")
     with pytest.raises(DataError, match="does not exist"):
         read_table(tmp_path / "a.csv")

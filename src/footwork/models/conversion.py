@@ -175,12 +175,13 @@ def _convert(
         made = folder / "network.onnx"
         try:
             keras_networks.export(keras, model, inputs.shape[1], made)
-            parity = _difference(onnx_files.run(made, inputs), vectors)
+            parity = _difference(onnx_files.run(made.read_bytes(), inputs), vectors)
         except OSError:
             raise  # the disk, not the network: to be said, not to be kept as a result
         except Exception as error:  # tf2onnx and onnxruntime raise anything; Keras still works
-            told = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            problem = f"{name} could not be converted to ONNX ({told[:200]})"
+            unknown = re.search(r"No Op registered for (\w+)", str(error))
+            reason = f"ONNX has no {unknown[1]}" if unknown else onnx_files.told(error)
+            problem = f"{name} could not be converted to ONNX ({reason})"
         else:
             if not parity <= MAX_DIFFERENCE:
                 problem = (

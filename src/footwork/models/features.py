@@ -32,7 +32,8 @@ from footwork.files import unwritable, write_text
 from footwork.images import DECODER, Unreadable, decode, fit
 from footwork.machine import cores
 from footwork.models.contract import Crop, InputContract
-from footwork.models.networks import Network, Prepared
+from footwork.models.networks import Prepared
+from footwork.models.runtimes import Network
 from footwork.progress import Advance
 from footwork.records import Position, Record
 

@@ -5,6 +5,7 @@ loaded by `loaded_keras`, which keeps them quiet and their global settings as th
 """
 
 import contextlib
+import errno
 import hashlib
 import importlib
 import importlib.util
@@ -23,13 +24,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from footwork.errors import DataError, EnvironmentProblem, MissingExtra, MissingWeights
+from footwork.files import unwritable
 from footwork.models.contract import InputContract
 from footwork.models.keras_bases import TORCH_MEAN, TORCH_STD, KerasBase
+from footwork.models.onnx_files import told
 
 Model: TypeAlias = Any  # keras.Model: an optional package, whose types are not followed
 Vectors: TypeAlias = NDArray[np.float32]
 
 DOWNLOAD_TIMEOUT_S = 15.0  # of silence; a network that drops packets would hang for minutes
+DISK_TROUBLE = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS)
 SCALING_LAYERS = {"Rescaling", "Normalization"}
 SCALING_OPERATIONS = {"TrueDivide", "Divide", "Multiply", "Subtract", "Add"}
 # What TensorFlow's native code writes before its log level can be set.
@@ -54,7 +58,7 @@ def loaded_keras(needed_for: str) -> Iterator[Any]:
 
             importlib.import_module("tf2onnx")  # sets up its logger, so before the next lines
         for logger in ("absl", "tensorflow", "tf2onnx"):
-            logging.getLogger(logger).setLevel(logging.ERROR)
+            logging.getLogger(logger).setLevel(logging.CRITICAL)  # what fails is raised as well
         layout, floats = keras.config.image_data_format(), keras.config.dtype_policy()
         keras.config.set_image_data_format("channels_last")
         keras.config.set_dtype_policy("float32")
@@ -110,6 +114,8 @@ def published_weights(base: KerasBase) -> Path:
     except MissingExtra:
         raise
     except Exception as error:  # get_file raises plain Exception for most failures
+        if isinstance(error, OSError) and error.errno in DISK_TROUBLE:
+            raise unwritable(Path(error.filename or base.weights_name), error) from error
         reason = str(error).rsplit(" -- ", 1)[-1].strip().rstrip(".")
         raise MissingWeights(
             f"The ImageNet weights of {base.name} are not here, and the download failed "
@@ -140,11 +146,10 @@ def fill(keras: Any, model: Model, base: KerasBase, file: Path) -> None:
     try:
         model.load_weights(str(file))
     except Exception as error:  # ValueError, KeyError, OSError, BadZipFile, ... by its content
-        told = str(error).strip().splitlines() or [type(error).__name__]
         raise DataError(
             f"{file} does not hold the weights of {base.name} without its classes "
             f"({base.parameters:,} parameters; keras.applications.{base.builder}"
-            f"(include_top=False)): {told[0]} A file in Keras's older format must be called "
+            f"(include_top=False)): {told(error)} A file in Keras's older format must be called "
             "NAME.h5, one in its newer format NAME.weights.h5."
         ) from error
     if base.preprocess_module == "efficientnet":
@@ -178,15 +183,14 @@ def open_model(keras: Any, name: str, file: Path, contract: InputContract) -> Mo
     try:
         model = keras.models.load_model(str(file), compile=False, safe_mode=True)
     except Exception as error:  # many kinds; the first line says what Keras stumbled over
-        told = (str(error).strip().splitlines() or [type(error).__name__])[0]
         hint = ""
-        if "No model config" in told:
+        if "No model config" in told(error):
             hint = (
                 " It holds weights only: save the whole model (model.save), or, if they belong "
                 f"to a known base, use [bases.BASE] weights instead of [bases.{name}] model."
             )
         raise DataError(
-            f"{file} cannot be opened as a Keras model for the base {name}: {told[:300]}{hint}"
+            f"{file} cannot be opened as a Keras model for the base {name}: {told(error)}{hint}"
         ) from error
     wanted = (None, contract.side, contract.side, 3)
     if not getattr(model, "inputs", None):
@@ -310,8 +314,7 @@ def predict(model: Model, inputs: Vectors) -> Vectors:
     try:
         answers = model.predict(inputs, batch_size=16, verbose=0)
     except Exception as error:  # whatever the back end raises for a graph that it cannot run
-        told = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise EnvironmentProblem(f"Keras cannot run the network: {told[:300]}") from error
+        raise EnvironmentProblem(f"Keras cannot run the network: {told(error)}") from error
     return np.asarray(answers, dtype=np.float32)
 
 

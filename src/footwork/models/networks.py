@@ -1,31 +1,28 @@
 """A base model made ready to run: its weights found and judged, its runtime chosen.
 
-ONNX Runtime by default; Keras itself where the converted network would answer differently.
+ONNX Runtime or OpenVINO; Keras itself where the converted network would answer differently.
 """
 
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from footwork.errors import EnvironmentProblem
-from footwork.machine import cores
 from footwork.models.bases import IMAGENET, RANDOM, Base
 from footwork.models.lite import LITE, build_onnx
+from footwork.models.runtimes import Network, chosen_runtime, opened, runtime_name
 from footwork.records import Verified
 
-Inputs = NDArray[np.float32]
-Sample = Callable[[], Inputs]
+if TYPE_CHECKING:
+    from footwork.models.conversion import Converted
 
-
-class Network(Protocol):
-    def vectors(self, inputs: Inputs) -> NDArray[np.float32]:
-        """Turn a batch under the base's contract into (n, d) vectors."""
-        ...
+Sample = Callable[[], NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
@@ -41,31 +38,6 @@ class Prepared:
     notes: tuple[str, ...]
     open: Callable[[], Network]
     precision: str = "float32"
-
-
-class OnnxNetwork:
-    """A network run by ONNX Runtime on the CPU. model: serialised bytes, or a file."""
-
-    def __init__(self, model: bytes | Path, threads: int | None = None) -> None:
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads or cores()
-        options.log_severity_level = 3
-        try:
-            self.session = onnxruntime.InferenceSession(
-                model if isinstance(model, bytes) else str(model),
-                options,
-                providers=["CPUExecutionProvider"],
-            )
-        except Exception as error:  # onnxruntime raises a dozen kinds, none of them public
-            raise EnvironmentProblem(f"ONNX Runtime cannot load the network: {error}") from error
-        self.input = self.session.get_inputs()[0].name
-        self.output = self.session.get_outputs()[0].name
-
-    def vectors(self, inputs: Inputs) -> NDArray[np.float32]:
-        (answer,) = self.session.run([self.output], {self.input: inputs})
-        return np.asarray(answer, dtype=np.float32)
 
 
 def network_cache() -> Path:
@@ -85,15 +57,17 @@ def prepare(base: Base, sample: Sample) -> Prepared:
     """
     if base.kind == "lite":
         facts = LITE[base.name]
+        build = partial(build_onnx, base.name)
+        runtime = chosen_runtime(facts.sha256, build, sample, network_cache())
         return Prepared(
             base=base,
             weights="verified",
             weights_sha256=facts.sha256,
             vector_size=1280,
             megabytes=facts.megabytes,
-            runtime=runtime_name(),
+            runtime=runtime_name(runtime),
             notes=(),
-            open=lambda: OnnxNetwork(build_onnx(base.name)),
+            open=lambda: opened(runtime, build()),
         )
     from footwork.models import conversion
 
@@ -104,27 +78,27 @@ def prepare(base: Base, sample: Sample) -> Prepared:
     else:
         weights = base.weights if base.weights in (IMAGENET, RANDOM) else Path(base.weights)
         converted = conversion.convert_application(base.keras, weights, sample, network_cache())
-    onnx, keras = converted.onnx, converted.keras
-
-    def load() -> Network:
-        if onnx is not None:
-            return OnnxNetwork(onnx)
-        assert keras is not None  # noqa: S101  conversion gives one or the other
-        return conversion.KerasNetwork(keras)
-
+    name, load = runner(converted, sample)
     return Prepared(
         base=base,
         weights=converted.weights,
         weights_sha256=converted.weights_sha256,
         vector_size=converted.vector_size,
         megabytes=converted.megabytes,
-        runtime=runtime_name() if onnx is not None else "keras",
+        runtime=name,
         notes=converted.notes,
         open=load,
     )
 
 
-def runtime_name() -> str:
-    from importlib.metadata import version
+def runner(converted: "Converted", sample: Sample) -> tuple[str, Callable[[], Network]]:
+    """Return the name of what runs a converted network, and how to load it."""
+    onnx, keras = converted.onnx, converted.keras
+    if onnx is not None:
+        runtime = chosen_runtime(converted.weights_sha256, lambda: onnx, sample, network_cache())
+        return runtime_name(runtime), lambda: opened(runtime, onnx)
+    if keras is None:
+        raise EnvironmentProblem("The cache of converted networks is damaged; delete it.")
+    from footwork.models.conversion import KerasNetwork
 
-    return f"onnxruntime-{version('onnxruntime')}"
+    return runtime_name("keras"), lambda: KerasNetwork(keras)

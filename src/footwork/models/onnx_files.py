@@ -35,6 +35,11 @@ class VectorGraph:
     notes: tuple[str, ...]
 
 
+def told(error: Exception) -> str:
+    """The first line of what a library said, short enough for a message of ours."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+
+
 def run(model: bytes | Path, inputs: Vectors) -> Vectors:
     """Run an ONNX network with one input on ONNX Runtime's CPU provider; its first output."""
     import onnxruntime
@@ -93,9 +98,8 @@ def _read(name: str, file: Path) -> Proto:
         if not outside:
             onnx.checker.check_model(model)
     except Exception as error:  # protobuf's DecodeError, the checker's ValidationError, ...
-        told = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise DataError(
-            f"{file} is not a valid ONNX network ({told[:200]}); the base {name} needs one."
+            f"{file} is not a valid ONNX network ({told(error)}); the base {name} needs one."
         ) from error
     if outside:
         raise DataError(
@@ -186,10 +190,9 @@ def _run(name: str, file: Path, model: Proto, inputs: Vectors) -> NDArray[Any]:
     try:
         return run(model.SerializeToString(), inputs)
     except Exception as error:  # onnxruntime raises a dozen kinds, none of them public
-        told = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise DataError(
             f"ONNX Runtime cannot run {file} (base {name}) on {len(inputs)} photos: "
-            f"{told[:300]} If it was exported for one photo at a time, export it with an open "
+            f"{told(error)} If it was exported for one photo at a time, export it with an open "
             "first axis."
         ) from error
 

@@ -76,7 +76,7 @@ def test_wrong_shape_dtype_and_nan_are_refused(pixels: np.ndarray) -> None:
     with pytest.raises(DataError, match="wants float32 batches"):
         KERAS_255.check(right.transpose(0, 3, 1, 2), "net")
     with pytest.raises(DataError, match="float64"):
-        KERAS_255.check(right.astype(np.float64), "net")  # type: ignore[arg-type]
+        KERAS_255.check(right.astype(np.float64), "net")
     right[0, 0, 0, 0] = np.nan
     with pytest.raises(DataError, match="nan"):
         KERAS_255.check(right, "net")
