@@ -78,6 +78,20 @@ def test_classes_that_cannot_all_be_trained_on_are_refused() -> None:
         cut([0, 1, 1, 2, 2, 0], [0, 0, 1, 1, 2, 2], folds=2)
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_a_class_is_kept_in_training_even_where_that_is_less_even(seed: int) -> None:
+    """The evenest two folds would test both groups of the first class together."""
+    per_group = np.array([[0, 10, 11], [6, 0, 3], [0, 0, 3], [1, 6, 0]])
+    group, label = (
+        np.repeat(axis, per_group.ravel()) for axis in np.indices((4, 3)).reshape(2, 12)
+    )
+
+    number = assign_folds(label, group, 2, np.random.default_rng(seed))
+
+    for fold in range(2):
+        assert set(label[number != fold]) == {0, 1, 2}
+
+
 @pytest.mark.parametrize("most", [1, 12])
 def test_folds_are_evener_than_those_of_scikit_learn(most: int) -> None:
     """On mixed groups ours are better by far, on single photos never worse (why it is our own)."""
