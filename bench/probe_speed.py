@@ -24,7 +24,7 @@ from sklearn.linear_model import LogisticRegression, LogisticRegressionCV
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from footwork.evaluate.splits import Fold, cross_validation
+from footwork.folds import Fold, cross_validation
 from footwork.machine import describe_machine, library_versions
 from footwork.models.head import VARIANCES, fit_probe, inner_cut, out_of_fold
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from footwork.errors import DataError
-from footwork.evaluate.splits import Fold, assign_folds, cross_validation
+from footwork.folds import Fold, assign_folds, cross_validation
 from footwork.models.head import inner_cut
 
 Cuts = list[list[Fold]]

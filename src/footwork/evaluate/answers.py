@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 import footwork
 from footwork.errors import DataError
 from footwork.evaluate.dataset import DataSet, Plan
-from footwork.evaluate.splits import Fold
 from footwork.files import write_bytes
+from footwork.folds import Fold
 from footwork.machine import library_versions
 from footwork.models.features import FeatureKey, Features
 from footwork.models.head import fit_probe, out_of_fold

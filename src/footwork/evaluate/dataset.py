@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from footwork.catalog import Labelled
 from footwork.errors import DataError
-from footwork.evaluate.splits import Fold, cross_validation, given_split
+from footwork.folds import Fold, cross_validation, given_split
 from footwork.predictions import Photos
 from footwork.project import CompareSettings
 
@@ -89,7 +89,9 @@ def plan_folds(data: DataSet, settings: CompareSettings) -> Plan:
     """Cut the folds, or take the imported split. Raises DataError if the photos do not allow it."""
     photos = data.photos
     if settings.split == "given":
-        fold = given_split(data.split, photos.label, photos.group, names=photos.path)
+        fold = given_split(
+            data.split, photos.label, photos.group, names=photos.path, classes=data.classes
+        )
         return Plan(data, [[fold]], fold.test)
     folds = cross_validation(
         photos.label,

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from footwork.errors import DataError
-from footwork.evaluate.splits import Fold, as_folds, assign_folds
+from footwork.folds import Fold, as_folds, assign_folds
 
 # C times the mean squared length of a standardised row (its number of columns that vary). L2 is
 # a normal prior on the weights with variance C, so this is the prior variance of the log odds,

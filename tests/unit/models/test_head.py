@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from footwork.errors import DataError
-from footwork.evaluate.splits import Fold, cross_validation
+from footwork.folds import Fold, cross_validation
 from footwork.models import head
 from footwork.models.head import Probe, fit_probe, out_of_fold, smallest_untold
 

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from footwork.errors import DataError
-from footwork.evaluate.splits import Fold, assign_folds, cross_validation, given_split
+from footwork.folds import Fold, assign_folds, cross_validation, given_split
 
 CLASSES = ("heel_hook", "others", "toe_hook")
 
