@@ -410,6 +410,7 @@ def compared_json(compared: "Compared") -> dict[str, object]:
         "report": str(compared.report),
         "photos": compared.board.photos,
         "sentences": list(compared.board.sentences),
+        "notes": list(compared.run.environment.data.notes),
         "floors": compared.board.floors.model_dump(mode="json"),
         "decoded": compared.run.environment.decoded,
         "seconds": compared.run.environment.seconds,
@@ -443,7 +444,7 @@ def print_compared(compared: "Compared", as_json: bool) -> None:
     for title in ("macro-F1", "95 % interval", "ms", "MB"):
         table.add_column(title, justify="right", no_wrap=True)
     table.add_column("than guessing", no_wrap=True)
-    for info, scores in compared.rows():
+    for info, scores in sorted(compared.rows(), key=lambda row: row[0].contract != "right"):
         f1 = scores.macro_f1
         name = info.title if several else info.title.replace(f" · {info.recipe}", "")
         weights = "" if info.weights == "verified" else f" [yellow]({info.weights} weights)[/]"
@@ -463,7 +464,7 @@ def print_compared(compared: "Compared", as_json: bool) -> None:
         f"{floors.guessing.high:.2f})[/]"
     )
     console.print()
-    for sentence in compared.board.sentences:
+    for sentence in (*compared.board.sentences, *compared.run.environment.data.notes):
         console.print(sentence, markup=False)
     console.print()
     console.print(f"Report: {compared.report.resolve()}", markup=False, soft_wrap=True)

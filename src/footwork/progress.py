@@ -44,7 +44,7 @@ class Bars(Progress):
             yield count
         else:
             with RichProgress(
-                TextColumn("{task.description}"),
+                TextColumn("{task.description}", markup=False),
                 BarColumn(bar_width=28),
                 MofNCompleteColumn(),
                 TextColumn("{task.fields[rate]}"),
@@ -66,4 +66,5 @@ class Bars(Progress):
             self.console.print(
                 f"  {title}: {done:,} {unit} in {spent:.1f} s ({done / max(spent, 1e-3):,.0f}/s)",
                 highlight=False,
+                markup=False,
             )

@@ -26,12 +26,14 @@ from footwork.evaluate.answers import (
     prediction_rows,
 )
 from footwork.evaluate.dataset import DataSet, data_set, plan_folds
+from footwork.evaluate.seen_before import known_classes, warning
 from footwork.files import write_text
 from footwork.images import Unreadable
 from footwork.machine import describe_machine, library_versions
 from footwork.models.bases import Base
 from footwork.models.contract import InputContract
 from footwork.models.features import Features, feature_key, features, square
+from footwork.models.lite import imagenet_answers
 from footwork.models.networks import prepare
 from footwork.models.recipes import find_recipes
 from footwork.predictions import Predictions, stacked
@@ -62,6 +64,7 @@ def compare(project: Project, catalog: Catalog, bases: Sequence[Base], progress:
 
     seconds = {"features": 0.0, "heads": 0.0}
     tables, external_tables, infos = [], [], []
+    notes: tuple[str, ...] = ()
     decoded = 0
     for base in bases:
         prepared = prepare(base, partial(sample_inputs, base.contract, data, catalog))
@@ -82,9 +85,11 @@ def compare(project: Project, catalog: Catalog, bases: Sequence[Base], progress:
                 )
             seconds["heads"] += time.perf_counter() - clock
             infos.append(entry_info(entry, seen.milliseconds, len(data.classes)))
+            if base.kind == "lite" and position == "right" and not notes:
+                notes = flattering(base.name, data, mine)
     return write_run(
         project,
-        environment(project, catalog, data, seconds, decoded, started),
+        environment(project, catalog, data, seconds, decoded, started, notes),
         tuple(infos),
         stacked(tables),
         stacked(external_tables) if external_tables else None,
@@ -112,6 +117,14 @@ def entry_features(
     broken = "" if entry.key.position == "right" else f" [{entry.key.position}]"
     with progress.task(f"features {entry.prepared.base.name}{broken}", len(data.photos)) as advance:
         return features(data.photos.image, entry.prepared, entry.key, catalog.read, cache, advance)
+
+
+def flattering(base: str, data: DataSet, seen: Features) -> tuple[str, ...]:
+    """Return a warning if the lite network `base` learned some of the classes on ImageNet."""
+    rows = seen.good()
+    answers = imagenet_answers(base, seen.vectors[rows])
+    found = known_classes(answers, data.photos.label[rows], data.classes)
+    return (warning(found, base),) if found else ()
 
 
 def entry_info(entry: Entry, milliseconds: float, classes: int) -> EntryInfo:
@@ -143,6 +156,7 @@ def environment(
     seconds: dict[str, float],
     decoded: int,
     started: datetime,
+    notes: tuple[str, ...],
 ) -> Environment:
     settings = project.config.compare
     photos = data.photos
@@ -172,6 +186,7 @@ def environment(
             provisional=data.provisional,
             drawn=project.config.drawn,
             sha256=data.sha256(),
+            notes=notes,
         ),
     )
 

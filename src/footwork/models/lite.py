@@ -320,6 +320,17 @@ def build_onnx(name: str) -> bytes:
     return bytes(model.SerializeToString(deterministic=True))
 
 
+def imagenet_answers(name: str, vectors: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Return which ImageNet class (0 to 999, the usual order) the network itself would answer.
+
+    vectors: (n, 1280) float32, what the network's output 'vector' said under `lite_contract`.
+    """
+    network = _network(name)
+    tensors = read_state_dict(weight_file(name), network.sha256)
+    logits = vectors @ tensors["_fc.weight"].T + tensors["_fc.bias"]
+    return np.asarray(logits.argmax(axis=1), dtype=np.int64)
+
+
 class _Graph:
     """Nodes and constants of an ONNX graph as they are added, and the picture's side so far."""
 
