@@ -141,7 +141,7 @@ def measure(
     batch = sample()
     nhwc = batch.transpose(0, 2, 3, 1) if contract.layout == "nchw" else batch
     said = model.predict(nhwc, verbose=0)
-    mine = prepared.open().vectors(batch)
+    mine = prepared.open(1).vectors(batch)
     apart = float((np.linalg.norm(said - mine, axis=1) / np.linalg.norm(said, axis=1)).max())
 
     def peer() -> object:
@@ -153,6 +153,7 @@ def measure(
     keras_s, own_s = (statistics.median(t) for t in zip(*times, strict=True))
     return {
         "base": title,
+        "runtime": prepared.runtime,
         "photos": len(photos),
         "keras_per_s": round(len(photos) / keras_s, 1),
         "footwork_per_s": round(len(photos) / own_s, 1),

@@ -10,6 +10,7 @@ import hashlib
 import json
 import re
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -64,10 +65,12 @@ class KerasNetwork:
     def __init__(self, path: Path) -> None:
         with keras_networks.loaded_keras(f"Running {path.name}") as keras:
             self.model = keras.models.load_model(str(path), compile=False, safe_mode=True)
+        self.one_at_a_time = threading.Lock()  # Keras promises nothing about threads
 
     def vectors(self, inputs: Inputs) -> Inputs:
         """Turn a batch (n, side, side, 3) float32 under the contract into (n, d) float32."""
-        return keras_networks.predict(self.model, inputs)
+        with self.one_at_a_time:
+            return keras_networks.predict(self.model, inputs)
 
 
 def convert_application(

@@ -6,6 +6,7 @@ loaded by `loaded_keras`, which keeps them quiet and their global settings as th
 
 import contextlib
 import errno
+import gc
 import hashlib
 import importlib
 import importlib.util
@@ -15,6 +16,7 @@ import re
 import socket
 import sys
 import tempfile
+import threading
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -325,4 +327,31 @@ def export(keras: Any, model: Model, side: int, target: Path) -> None:
             # As tensors, tf2onnx 1.17 takes them for inputs of the network (seen: EfficientNet).
             layer.mean, layer.variance = np.asarray(layer.mean), np.asarray(layer.variance)
     photos = keras.InputSpec(shape=(None, side, side, 3), dtype="float32", name="photos")
-    model.export(str(target), format="onnx", verbose=False, input_signature=[photos])
+    with _swept():
+        model.export(str(target), format="onnx", verbose=False, input_signature=[photos])
+
+
+@contextlib.contextmanager
+def _swept() -> Iterator[None]:
+    """Collect garbage all along: tf2onnx copies the whole network for each of its passes.
+
+    The copies are few objects, so Python lets dozens of them pile up: seen 6.6 GB for ResNet50
+    (94 MB), 2.6 GB with this, in the same time. Freezing what was there makes a sweep cheap.
+    """
+    done = threading.Event()
+
+    def sweep() -> None:
+        while not done.wait(0.2):
+            gc.collect()
+
+    sweeper = threading.Thread(target=sweep, daemon=True)
+    gc.collect()
+    gc.freeze()
+    sweeper.start()
+    try:
+        yield
+    finally:
+        done.set()
+        sweeper.join()
+        gc.unfreeze()
+        gc.collect()

@@ -27,7 +27,10 @@ Sample = Callable[[], NDArray[np.float32]]
 
 @dataclass(frozen=True)
 class Prepared:
-    """What is known of a base once its weights were found; `open` loads it for running."""
+    """What is known of a base once its weights were found; `open` loads it for running.
+
+    remarks: what the vectors of all readable photos, (n, d), say about this base's use here.
+    """
 
     base: Base
     weights: Verified
@@ -36,8 +39,9 @@ class Prepared:
     megabytes: float
     runtime: str
     notes: tuple[str, ...]
-    open: Callable[[], Network]
+    open: Callable[[int], Network]  # threads that one call may use
     precision: str = "float32"
+    remarks: Callable[[NDArray[np.float32]], tuple[str, ...]] = lambda _vectors: ()
 
 
 def network_cache() -> Path:
@@ -67,8 +71,12 @@ def prepare(base: Base, sample: Sample) -> Prepared:
             megabytes=facts.megabytes,
             runtime=runtime_name(runtime),
             notes=(),
-            open=lambda: opened(runtime, build()),
+            open=lambda threads: opened(runtime, build(), threads),
         )
+    if base.kind == "pose":
+        from footwork.models.pose_network import prepare_pose
+
+        return prepare_pose(base)
     from footwork.models import conversion
 
     if base.kind == "file":
@@ -91,14 +99,14 @@ def prepare(base: Base, sample: Sample) -> Prepared:
     )
 
 
-def runner(converted: "Converted", sample: Sample) -> tuple[str, Callable[[], Network]]:
+def runner(converted: "Converted", sample: Sample) -> tuple[str, Callable[[int], Network]]:
     """Return the name of what runs a converted network, and how to load it."""
     onnx, keras = converted.onnx, converted.keras
     if onnx is not None:
         runtime = chosen_runtime(converted.weights_sha256, lambda: onnx, sample, network_cache())
-        return runtime_name(runtime), lambda: opened(runtime, onnx)
+        return runtime_name(runtime), lambda threads: opened(runtime, onnx, threads)
     if keras is None:
         raise EnvironmentProblem("The cache of converted networks is damaged; delete it.")
     from footwork.models.conversion import KerasNetwork
 
-    return runtime_name("keras"), lambda: KerasNetwork(keras)
+    return runtime_name("keras"), lambda _threads: KerasNetwork(keras)
