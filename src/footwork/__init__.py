@@ -1,3 +1,55 @@
-"""footwork: from an idea for a niche image category to an honest image classifier."""
+"""footwork: from an idea for a niche image category to an honest image classifier.
+
+The public names are loaded when first used, so that `import footwork` costs nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from footwork.errors import FootworkError
+    from footwork.runs import Run, read_run
+    from footwork.verbs import (
+        Compared,
+        backup,
+        bases,
+        compare,
+        demo,
+        import_images,
+        init,
+        label,
+        report,
+        restore,
+        status,
+    )
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "Compared",
+    "FootworkError",
+    "Run",
+    "backup",
+    "bases",
+    "compare",
+    "demo",
+    "import_images",
+    "init",
+    "label",
+    "read_run",
+    "report",
+    "restore",
+    "status",
+]
+
+HOME = {"FootworkError": "errors", "Run": "runs", "read_run": "runs"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module 'footwork' has no attribute {name!r}")
+    return getattr(import_module(f"footwork.{HOME.get(name, 'verbs')}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

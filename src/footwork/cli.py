@@ -201,6 +201,19 @@ def print_imported(imported: "Imported") -> None:
 
 
 @app.command(rich_help_panel=DATA)
+def clean(project: ProjectOption = Path(), as_json: JsonOption = False) -> None:
+    """Make every photo an upright RGB PNG without place or camera, and flag what looks wrong."""
+    from footwork import verbs
+    from footwork.cleaning.printing import json_of, print_result
+
+    result = verbs.clean(project=project, progress=shown(as_json))
+    if as_json:
+        print_json(json_of(result))
+    else:
+        print_result(result, stdout())
+
+
+@app.command(rich_help_panel=DATA)
 def label(
     image: Annotated[str, typer.Argument(help="Beginning of the photo's SHA-256, or its path.")],
     class_name: Annotated[str, typer.Argument(metavar="CLASS")],
@@ -366,6 +379,49 @@ def report(
 
 
 @app.command(rich_help_panel=TRUTH)
+def judge(
+    table: Annotated[
+        Path | None,
+        typer.Argument(
+            help="CSV, TSV, Parquet or JSON lines with image, label, model, then p_CLASS per "
+            "class or prediction; perhaps group, fold, repeat."
+        ),
+    ] = None,
+    confusion: Annotated[
+        list[Path] | None, typer.Option(help="A published confusion matrix instead; repeatable.")
+    ] = None,
+    report: Annotated[
+        list[Path] | None,
+        typer.Option(help="A published classification report instead; repeatable."),
+    ] = None,
+    common: Annotated[
+        bool, typer.Option("--common", help="Judge on the photos that all models predict.")
+    ] = False,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the resamples.")] = 0,
+    out: Annotated[Path | None, typer.Option(help="Write a page, too: FILE.html.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Judge models that footwork never saw, by their predictions or by published scores."""
+    from footwork import verbs
+    from footwork.reporting.judged import json_of, print_view, view_of
+
+    found = verbs.judge(
+        table,
+        confusion=confusion or (),
+        report=report or (),
+        common=common,
+        seed=seed,
+        out=out,
+    )
+    if as_json:
+        print_json(json_of(found))
+        return
+    print_view(view_of(found, seed), stdout())
+    if out is not None:
+        stdout().print(f"Page: {out.resolve()}", markup=False, soft_wrap=True)
+
+
+@app.command(rich_help_panel=TRUTH)
 def demo(
     folder: Annotated[Path, typer.Argument(help="Where to put it.")] = Path("footwork-demo"),
     photos: Annotated[int, typer.Option(min=30, max=306, help="How many climbers.")] = 306,
@@ -440,10 +496,10 @@ def print_compared(compared: "Compared", as_json: bool) -> None:
     console = stdout()
     table = Table(box=None, header_style="bold", pad_edge=False)
     several = len({info.recipe for info in compared.run.entries}) > 1
-    table.add_column("base model" + (" · recipe" if several else ""), no_wrap=True)
-    for title in ("macro-F1", "95 % interval", "ms", "MB"):
-        table.add_column(title, justify="right", no_wrap=True)
-    table.add_column("than guessing", no_wrap=True)
+    table.add_column("base model" + (" · recipe" if several else ""), overflow="fold")
+    for title, width in (("macro-F1", 8), ("95 % interval", 13), ("ms", 3), ("MB", 3)):
+        table.add_column(title, justify="right", no_wrap=True, min_width=width)
+    table.add_column("than guessing", no_wrap=True, min_width=13)
     for info, scores in sorted(compared.rows(), key=lambda row: row[0].contract != "right"):
         f1 = scores.macro_f1
         name = info.title if several else info.title.replace(f" · {info.recipe}", "")

@@ -88,6 +88,27 @@ class CompareSettings(Record):
         return self
 
 
+FlagName = Literal[
+    "too_small",
+    "blurred",
+    "blank",
+    "too_dark",
+    "too_bright",
+    "odd_aspect",
+    "drawing",
+    "collage",
+    "large_text",
+]
+
+
+class CleanSettings(Record):
+    """[clean]: what happens to photos that `footwork clean` flags."""
+
+    reject: tuple[FlagName, ...] = Field(
+        (), description="flags whose photos are set aside, each by a decision that can be undone"
+    )
+
+
 class SourceSettings(Record):
     use: tuple[str, ...] = Field((), description="sources that photos are collected from")
 
@@ -110,6 +131,7 @@ class Config(Record):
         default_factory=dict, description="words per language that rule a search hit out"
     )
     sources: SourceSettings = Field(default_factory=SourceSettings)
+    clean: CleanSettings = Field(default_factory=CleanSettings)
     compare: CompareSettings = Field(default_factory=CompareSettings)
     bases: dict[str, BaseSettings] = Field(default_factory=dict)
     recipes: dict[str, RecipeSettings] = Field(default_factory=dict)
@@ -150,18 +172,18 @@ class Project:
         return (self.folder / Path(written).expanduser()).resolve()
 
 
-def find_project(start: Path) -> Path | None:
+def find_project(start: Path | str) -> Path | None:
     """Return the nearest folder at or above `start` that holds a footwork.toml."""
-    start = start.resolve()
+    start = Path(start).resolve()
     return next((folder for folder in (start, *start.parents) if (folder / FILE).is_file()), None)
 
 
-def open_project(start: Path) -> Project:
+def open_project(start: Path | str) -> Project:
     """Read the project at or above `start`. Raises UsageError where there is none."""
     folder = find_project(start)
     if folder is None:
         raise UsageError(
-            f"There is no {FILE} in {start.resolve()} or above it. Make a project with "
+            f"There is no {FILE} in {Path(start).resolve()} or above it. Make a project with "
             "`footwork init NAME`, or import photos here: `footwork import FOLDER` makes one."
         )
     return Project(folder, read_config(folder / FILE))
@@ -197,6 +219,7 @@ def checked_config(raw: dict[str, object], source: str) -> Config:
 def model_at(location: tuple[int | str, ...]) -> type[Record] | None:
     """Return the settings class that holds the key at `location`, if it is one of ours."""
     sections: dict[str, type[Record]] = {
+        "clean": CleanSettings,
         "compare": CompareSettings,
         "bases": BaseSettings,
         "recipes": RecipeSettings,

@@ -31,7 +31,12 @@ from footwork.runs import Run, find_run, read_run, run_names
 
 if TYPE_CHECKING:
     from footwork.backups import Backup
+    from footwork.cleaning.clean import CleanResult
+    from footwork.evaluate.bounds import PublishedBoard
+    from footwork.evaluate.judge import Judged
     from footwork.importing.ingest import Imported
+
+Place = Path | str
 
 HERE = Path()
 THUMBNAIL = 220  # longest side of the pictures in a report, in pixels
@@ -52,15 +57,16 @@ class Compared:
         return [(infos[scores.entry], scores) for scores in self.board.entries]
 
 
-def init(folder: Path, *, name: str = "", template: str | None = None) -> Project:
+def init(folder: Place, *, name: str = "", template: str | None = None) -> Project:
     """Write a commented footwork.toml into `folder`."""
+    folder = Path(folder)
     return init_project(folder, name=name or folder.resolve().name, template=template)
 
 
 def import_images(
-    source: Path,
+    source: Place,
     *,
-    project: Path = HERE,
+    project: Place = HERE,
     mode: Literal["copy", "link"] = "copy",
     external: bool = False,
     columns: Mapping[str, str] | None = None,
@@ -76,6 +82,7 @@ def import_images(
     """
     from footwork.importing.ingest import import_images as ingest
 
+    source, project = Path(source), Path(project)
     found = find_project(project)
     opened = open_project(found) if found else init_project(project, name=default_name(source))
     try:
@@ -102,7 +109,19 @@ def default_name(source: Path) -> str:
     return resolved.parent.name if resolved.is_file() else resolved.name
 
 
-def bases(project: Path = HERE) -> list[Base]:
+def clean(*, project: Place = HERE, progress: Progress | None = None) -> "CleanResult":
+    """Make every photo an upright RGB PNG, measure it and flag what a person should look at.
+
+    Only what [clean] reject in footwork.toml names is set aside. A second run does nothing.
+    """
+    from footwork.cleaning.clean import clean as make_clean
+
+    opened = open_project(project)
+    with Catalog.open(opened.folder) as catalog:
+        return make_clean(catalog, reject=opened.config.clean.reject, progress=progress)
+
+
+def bases(project: Place = HERE) -> list[Base]:
     """Return all base models that `compare` can use, by name."""
     folder = find_project(project)
     known = registry(open_project(folder) if folder else None)
@@ -111,7 +130,7 @@ def bases(project: Path = HERE) -> list[Base]:
 
 def compare(
     *,
-    project: Path = HERE,
+    project: Place = HERE,
     bases: Sequence[str] = (),
     recipes: Sequence[str] = (),
     folds: int | None = None,
@@ -167,7 +186,7 @@ def overridden(
     return Project(project.folder, checked_config(whole, "The command line"))
 
 
-def report(run: str | None = None, *, project: Path = HERE, photos: bool = True) -> Compared:
+def report(run: str | None = None, *, project: Place = HERE, photos: bool = True) -> Compared:
     """Make metrics, plots and page of a run anew from its predictions. run: newest if None."""
     opened = open_project(project)
     found = read_run(find_run(opened.runs, run))
@@ -209,6 +228,44 @@ def described(run: Run, catalog: Catalog, *, photos: bool) -> Compared:
     return Compared(run, board, external, page)
 
 
+def judge(
+    table: Path | None = None,
+    *,
+    confusion: Sequence[Path] = (),
+    report: Sequence[Path] = (),
+    common: bool = False,
+    seed: int = 0,
+    out: Path | None = None,
+) -> "Judged | PublishedBoard":
+    """Score models that were never seen, from a table of predictions or from what is published.
+
+    table: see footwork.evaluate.foreign; common: judge on the photos that all models predict.
+    confusion, report: files as footwork.evaluate.published reads them, instead of a table.
+    out: an .html page to write. Needs no project.
+    """
+    from footwork.evaluate import bounds, published
+    from footwork.evaluate.judge import judge as judge_table
+
+    if (table is None) == (not confusion and not report):
+        raise UsageError(
+            "Give either a table of predictions, or --confusion and --report files: "
+            "`footwork judge predictions.csv`."
+        )
+    found: Judged | PublishedBoard
+    if table is not None:
+        found = judge_table(table, common=common, seed=seed)
+    else:
+        models = [published.read_report(path) for path in report]
+        models += [published.read_confusion(path) for path in confusion]
+        found = bounds.published_board(models, seed=seed)
+    if out is not None:
+        from footwork.reporting.judged import view_of, write_page
+
+        names = [path.name for path in ([table] if table else [*report, *confusion])]
+        write_page(view_of(found, seed), out, names)
+    return found
+
+
 @dataclass(frozen=True)
 class Status:
     project: Project
@@ -235,7 +292,7 @@ class Status:
         }
 
 
-def status(project: Path = HERE) -> Status:
+def status(project: Place = HERE) -> Status:
     """Return what the project holds."""
     opened = open_project(project)
     with Catalog.open(opened.folder) as catalog:
@@ -251,7 +308,7 @@ def status(project: Path = HERE) -> Status:
         )
 
 
-def label(image: str, class_name: str, *, who: str, why: str = "", project: Path = HERE) -> str:
+def label(image: str, class_name: str, *, who: str, why: str = "", project: Place = HERE) -> str:
     """Decide the class of a photo; returns its SHA-256. image: beginning of it, or its path.
 
     Raises UsageError for a class that the toml does not name, DataError for no single photo.
@@ -264,29 +321,28 @@ def label(image: str, class_name: str, *, who: str, why: str = "", project: Path
         return catalog.decide_label(image, class_name, f"person:{who}", why)
 
 
-def backup(target: Path, *, project: Path = HERE) -> "Backup":
+def backup(target: Place, *, project: Place = HERE) -> "Backup":
     """Write the whole catalog, its image files and footwork.toml into one file."""
     opened = open_project(project)
     with Catalog.open(opened.folder) as catalog:
-        return catalog.backup(target)
+        return catalog.backup(Path(target))
 
 
-def restore(archive: Path, folder: Path) -> Path:
+def restore(archive: Place, folder: Place) -> Path:
     """Unpack a backup into a new folder; every file's hash is checked."""
     from footwork.backups import restore as unpack
 
-    unpack(archive, folder)
-    return folder
+    return unpack(Path(archive), Path(folder))
 
 
-def demo(folder: Path, *, progress: Progress | None = None, photos: int = 306) -> Compared:
+def demo(folder: Place, *, progress: Progress | None = None, photos: int = 306) -> Compared:
     """Draw climbers, import them and compare the three lite bases: a first look, no claim.
 
     photos: how many climbers to draw; fewer keep the original's proportions.
     """
     from footwork.demo.climbers import ORIGINAL_COUNTS, draw_climbers
 
-    shown = progress or Progress()
+    folder, shown = Path(folder), progress or Progress()
     if (folder / FILE).exists():
         opened = open_project(folder)
         if not opened.config.drawn:
