@@ -8,7 +8,9 @@
     fold_group   images that must stay on one side of a fold, as a source says it
     given_split  train, val, test or external, as a source says it
     rejection    files that never became an image, and why
-    decision     what people decided, appended; taken back by `undone_at`, never deleted
+    decision     what people decided, or a rule of the toml; taken back by `undone_at`, never
+                 deleted; an image with a standing one of verb 'reject' is not trained on
+    cleaned, quality, quality_flag   what `clean` made and measured (see `cleaned`)
 
 `who` is "person:NAME", "import:SOURCE" or "query:WORDS", in falling rank. What an import says is
 keyed by (who, origin), so that a source that is imported again replaces what it said before.
@@ -25,6 +27,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from footwork import truth
+from footwork.cleaned import FACTS, Cleaned, Flag, Quality, follow_rule, write_cleaned
 from footwork.database import Database
 from footwork.errors import DataError
 from footwork.findings import (
@@ -67,6 +70,7 @@ __all__ = [
 ]
 
 HASH_START = re.compile(r"[0-9a-f]{4,64}")
+SET_ASIDE = "SELECT sha256 FROM decision WHERE verb = 'reject' AND undone_at IS NULL"
 MANY = 500  # values in one IN (...); SQLite's own limit is 32,766
 
 
@@ -75,6 +79,7 @@ class Counts:
     """per_class, groups and provisional count labelled images, external ones apart.
 
     unlabelled: images that nobody said anything of; linked: images whose bytes lie elsewhere.
+    set_aside: images that a decision keeps out, labelled or not; they count nowhere else.
     """
 
     images: int
@@ -87,6 +92,7 @@ class Counts:
     unlabelled: int
     rejected: int
     linked: int
+    set_aside: int
 
 
 @dataclass(frozen=True)
@@ -266,8 +272,9 @@ class Catalog:
         """Return how much there is of everything."""
         labelled, conflicts = self.judged()
         inner = [item for item in labelled if item.split != "external"]
-        ((images, linked, rejected),) = self._database.rows(
-            "SELECT count(*), sum(1 - stored), (SELECT count(*) FROM rejection) FROM image"
+        ((images, linked, rejected, set_aside),) = self._database.rows(
+            "SELECT count(*), sum(1 - stored), (SELECT count(*) FROM rejection), "  # noqa: S608
+            f"(SELECT count(DISTINCT sha256) FROM ({SET_ASIDE})) FROM image"
         )
         return Counts(
             images=images,
@@ -277,9 +284,10 @@ class Catalog:
             groups=len({item.group for item in inner}),
             provisional=sum(item.provisional for item in inner),
             conflicts=len(conflicts),
-            unlabelled=images - len(labelled) - len(conflicts),
+            unlabelled=images - len(labelled) - len(conflicts) - set_aside,
             rejected=rejected,
             linked=linked or 0,
+            set_aside=set_aside,
         )
 
     def judged(self) -> tuple[list[Labelled], list[Conflict]]:
@@ -287,9 +295,10 @@ class Catalog:
         with self._database.snapshot():
             rows = self._database.rows
             labels = rows(
-                "SELECT label.sha256, class, label.who, origin FROM label LEFT JOIN decision "
-                "ON decision.id = decision WHERE withdrawn_at IS NULL AND undone_at IS NULL "
-                "ORDER BY label.id"
+                "SELECT label.sha256, class, label.who, origin FROM label "  # noqa: S608
+                "LEFT JOIN decision ON decision.id = decision "
+                "WHERE withdrawn_at IS NULL AND undone_at IS NULL "
+                f"AND label.sha256 NOT IN ({SET_ASIDE}) ORDER BY label.id"
             )
             groups = rows("SELECT sha256, who, name FROM fold_group")
             splits = rows("SELECT sha256, split FROM given_split")
@@ -373,6 +382,51 @@ class Catalog:
             raise DataError(f"The catalog has no image {which}; give its hash or its path.")
         several = ", ".join(sha256[:12] for sha256 in found)
         raise DataError(f"{which} names several images: {several}. Give more of the hash.")
+
+    # What was made and measured
+
+    def images(self) -> list[Image]:
+        """Return every image, by hash."""
+        rows = self._database.rows(f"SELECT {IMAGE} FROM image ORDER BY sha256")  # noqa: S608
+        return [Image(*row) for row in rows]
+
+    def add_cleaned(self, items: Iterable[Cleaned]) -> None:
+        """Write down what became of images, in one transaction, in place of what was before."""
+        now = timestamp()
+        with self._database.transaction() as connection:
+            write_cleaned(connection, items, now)
+
+    def cleaned(self) -> list[Cleaned]:
+        """Return what was made of each image, by hash, without its quality and flags."""
+        rows = self._database.rows(
+            "SELECT sha256, version, size, reason FROM cleaned ORDER BY sha256"
+        )
+        return [Cleaned(*row) for row in rows]
+
+    def qualities(self) -> dict[str, Quality]:
+        """Return the measured facts of every image that was cleaned, by hash."""
+        rows = self._database.rows(f"SELECT sha256, {FACTS} FROM quality ORDER BY sha256")  # noqa: S608
+        return {sha256: Quality(*facts) for sha256, *facts in rows}
+
+    def flags(self) -> list[Flag]:
+        """Return what a person should look at: highest score first, then by hash and name."""
+        rows = self._database.rows(
+            "SELECT sha256, flag, score FROM quality_flag ORDER BY score DESC, sha256, flag"
+        )
+        return [Flag(*row) for row in rows]
+
+    def reject_flagged(self, names: Collection[str]) -> tuple[int, int]:
+        """Set aside the images that carry a flag of `names`; returns (new, taken back).
+
+        Each is a decision of "rule:clean" that `undo` takes back for good; those that the rule
+        no longer asks for, it takes back itself.
+        """
+        wanted: dict[str, Flag] = {}
+        for flag in self.flags():
+            if flag.name in names:
+                wanted.setdefault(flag.image, flag)
+        with self._database.transaction() as connection:
+            return follow_rule(connection, wanted, timestamp())
 
     # Keeping it
 

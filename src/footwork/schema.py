@@ -83,4 +83,38 @@ MIGRATIONS = (
         at TEXT NOT NULL
     ) STRICT, WITHOUT ROWID
     """,
+    """
+    CREATE TABLE cleaned (
+        sha256 TEXT PRIMARY KEY REFERENCES image,
+        version TEXT NOT NULL,
+        size INTEGER,
+        reason TEXT,
+        at TEXT NOT NULL,
+        CHECK ((size IS NULL) <> (reason IS NULL))
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE quality (
+        sha256 TEXT PRIMARY KEY REFERENCES image,
+        version TEXT NOT NULL,
+        width INTEGER NOT NULL,
+        height INTEGER NOT NULL,
+        sharpness REAL NOT NULL,
+        luminance REAL NOT NULL,
+        low REAL NOT NULL,
+        high REAL NOT NULL,
+        dark REAL NOT NULL,
+        bright REAL NOT NULL,
+        entropy REAL NOT NULL,
+        one_colour REAL NOT NULL,
+        border REAL NOT NULL,
+        few_colours REAL NOT NULL,
+        seam REAL NOT NULL,
+        glyphs INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE quality_flag (
+        sha256 TEXT NOT NULL REFERENCES image,
+        flag TEXT NOT NULL,
+        score REAL NOT NULL CHECK (score BETWEEN 0.5 AND 1),
+        PRIMARY KEY (sha256, flag)
+    ) STRICT, WITHOUT ROWID
+    """,
 )

@@ -173,3 +173,32 @@ def test_linked_photos_that_changed_are_not_read(project: Path, tmp_path: Path) 
         image = next(r.image for r in catalog.labelled() if r.path.endswith("dark/0.png"))
         with pytest.raises(Unreadable, match="changed"):
             catalog.read(image)
+
+
+@pytest.mark.keras
+@pytest.mark.slow
+def test_the_originals_four_run_from_weight_files(project: Path, tmp_path: Path) -> None:
+    """Weight files that a test makes are random, and every row of the result says so."""
+    from footwork.models.keras_bases import KERAS_BASES
+    from footwork.models.keras_networks import build, loaded_keras
+
+    four = ("MobileNetV3Large", "EfficientNetB2", "ResNet50", "VGG16")
+    weights = {}
+    with loaded_keras("the test") as keras:
+        for name in four:
+            file = tmp_path / f"{name}.weights.h5"
+            build(keras, KERAS_BASES[name], seed=3).save_weights(file)
+            weights[name] = str(file)
+    verbs.import_images(table(tmp_path / "photos", rows_of(12)), project=project)
+    compared = quick(project, bases=four, weights=weights, folds=2, repeats=1)
+
+    assert {info.base: info.weights for info in compared.run.entries} == dict.fromkeys(
+        four, "random"
+    )
+    assert {info.base: info.vector_size for info in compared.run.entries} == {
+        "MobileNetV3Large": 960,
+        "EfficientNetB2": 1408,
+        "ResNet50": 2048,
+        "VGG16": 512,
+    }
+    assert compared.report.read_text().count("random weights") >= 4

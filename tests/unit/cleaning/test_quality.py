@@ -100,12 +100,14 @@ def test_a_gradient_and_sensor_noise_are_blank() -> None:
     assert "blank" in flags_of(measure(noise))
 
 
-def test_motion_blur_in_any_direction_lowers_sharpness() -> None:
-    pixels = np.asarray(photo()).astype(np.float32)
-    sharp = measure(np.asarray(photo())).sharpness
-    for step in ((0, 1), (1, 0), (1, 1), (1, -1)):
-        moved = np.mean([np.roll(pixels, (i * step[0], i * step[1]), (0, 1)) for i in range(9)], 0)
-        assert measure(moved.astype(np.uint8)).sharpness < sharp / 5, step
+@pytest.mark.parametrize("step", [(0, 1), (1, 0), (1, 1), (1, -1)])
+def test_motion_blur_leaves_one_direction_sharp_and_still_counts(step: tuple[int, int]) -> None:
+    """Across the motion nothing is lost: the mean of the directions would hardly fall."""
+    grain = np.random.default_rng(0).integers(60, 200, (64, 64, 3)).astype(np.float32)
+    pixels = np.kron(grain, np.ones((4, 4, 1), np.float32))
+    moved = np.mean([np.roll(pixels, (i * step[0], i * step[1]), (0, 1)) for i in range(17)], 0)
+    before, after = (measure(p.astype(np.uint8)).sharpness for p in (pixels, moved))
+    assert after < before / 50  # the mean: before / 5 to before / 23
 
 
 def test_a_sharp_subject_before_a_soft_background_is_sharp() -> None:
