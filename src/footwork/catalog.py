@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any
 
 from footwork import truth
 from footwork.cleaned import FACTS, Cleaned, Flag, Quality, follow_rule, write_cleaned
+from footwork.copies import Code, Copy, write_codes, write_copies
 from footwork.database import Database
 from footwork.errors import DataError
 from footwork.findings import (
@@ -303,11 +304,13 @@ class Catalog:
             groups = rows("SELECT sha256, who, name FROM fold_group")
             splits = rows("SELECT sha256, split FROM given_split")
             places = rows("SELECT sha256, kind, origin, source FROM provenance")
+            copies = rows("SELECT sha256, best FROM copy")
         return truth.judged(
             [LabelRow(*row) for row in labels],
             [GroupRow(*row) for row in groups],
             [(sha256, split) for sha256, split in splits],
             [Place(*row) for row in places],
+            dict(copies),
         )
 
     # What people decide
@@ -427,6 +430,28 @@ class Catalog:
                 wanted.setdefault(flag.image, flag)
         with self._database.transaction() as connection:
             return follow_rule(connection, wanted, timestamp())
+
+    def codes(self, kind: str, version: str) -> dict[str, Code]:
+        """Return the perceptual hashes of one kind, made by this version of the hasher."""
+        rows = self._database.rows(
+            "SELECT sha256, code, firm_bits FROM hash WHERE kind = ? AND version = ?",
+            (kind, version),
+        )
+        return {image: Code(image, int.from_bytes(code, "big"), firm) for image, code, firm in rows}
+
+    def add_codes(self, kind: str, version: str, codes: Iterable[Code]) -> None:
+        with self._database.transaction() as connection:
+            write_codes(connection, kind, version, codes)
+
+    def copies(self) -> list[Copy]:
+        """Return every image that is a near-copy of a better one, by hash."""
+        rows = self._database.rows("SELECT sha256, best, bits, radius, why FROM copy ORDER BY 1")
+        return [Copy(*row) for row in rows]
+
+    def replace_copies(self, copies: Iterable[Copy]) -> None:
+        """Put these in place of all that were known, in one transaction."""
+        with self._database.transaction() as connection:
+            write_copies(connection, copies, timestamp())
 
     # Keeping it
 

@@ -214,6 +214,49 @@ def clean(project: ProjectOption = Path(), as_json: JsonOption = False) -> None:
 
 
 @app.command(rich_help_panel=DATA)
+def dedupe(
+    project: ProjectOption = Path(),
+    radius: Annotated[
+        int | None, typer.Option(min=0, max=16, help="Bits of 64; a stated safe one if left out.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Group near-copies, so that no copy is on the other side of a fold; deletes nothing."""
+    from footwork import verbs
+
+    found = verbs.dedupe(project=project, max_bits=radius, progress=shown(as_json))
+    if as_json:
+        print_json(
+            {
+                "radius": found.radius,
+                "images": found.images,
+                "hashed": found.hashed,
+                "weak": found.weak,
+                "failed": [{"image": image, "reason": reason} for image, reason in found.failed],
+                "groups": found.groups,
+                "conflicts": found.conflicts,
+                "copies": [vars(copy) for copy in found.copies],
+            }
+        )
+        return
+    console = stdout()
+    console.print(
+        f"[bold]{len(found.copies):,} near-copies[/] in {found.groups:,} groups among "
+        f"{found.images:,} photos (pHash within {found.radius} of 64 bits). Each group stays on "
+        "one side of every fold; nothing was deleted."
+    )
+    if found.weak:
+        console.print(f"{found.weak:,} photos are too blank to be judged by their hash.")
+    if found.failed:
+        console.print(f"[yellow]{len(found.failed):,} photos could not be read.[/]")
+    if found.conflicts:
+        console.print(
+            f"[yellow]{found.conflicts} photo(s) carry two labels, themselves or through a copy, "
+            "and stay out until decided:[/] footwork status --conflicts, then footwork label"
+        )
+
+
+@app.command(rich_help_panel=DATA)
 def label(
     image: Annotated[str, typer.Argument(help="Beginning of the photo's SHA-256, or its path.")],
     class_name: Annotated[str, typer.Argument(metavar="CLASS")],
@@ -520,7 +563,8 @@ def print_compared(compared: "Compared", as_json: bool) -> None:
         f"{floors.guessing.high:.2f})[/]"
     )
     console.print()
-    for sentence in (*compared.board.sentences, *compared.run.environment.data.notes):
+    notes = [f"{info.title}: {note}" for info in compared.run.entries for note in info.notes]
+    for sentence in (*compared.board.sentences, *compared.run.environment.data.notes, *notes):
         console.print(sentence, markup=False)
     console.print()
     console.print(f"Report: {compared.report.resolve()}", markup=False, soft_wrap=True)

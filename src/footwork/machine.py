@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 LIBRARIES = ("numpy", "scipy", "scikit-learn", "onnx", "onnxruntime", "pillow", "duckdb",
-             "matplotlib", "keras", "tensorflow", "tf2onnx", "openvino")  # fmt: skip
+             "matplotlib", "keras", "tensorflow", "tf2onnx", "openvino", "mediapipe")  # fmt: skip
 
 
 @dataclass(frozen=True)

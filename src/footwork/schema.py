@@ -117,4 +117,22 @@ MIGRATIONS = (
         PRIMARY KEY (sha256, flag)
     ) STRICT, WITHOUT ROWID
     """,
+    """
+    CREATE TABLE hash (
+        sha256 TEXT NOT NULL REFERENCES image,
+        kind TEXT NOT NULL,
+        version TEXT NOT NULL,
+        code BLOB NOT NULL,
+        firm_bits INTEGER NOT NULL,
+        PRIMARY KEY (sha256, kind)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE copy (
+        sha256 TEXT PRIMARY KEY REFERENCES image,
+        best TEXT NOT NULL REFERENCES image,
+        bits INTEGER NOT NULL,
+        radius INTEGER NOT NULL,
+        why TEXT NOT NULL,
+        at TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID
+    """,
 )

@@ -6,10 +6,12 @@ later word replaces the same person's earlier one.
 
 import os
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 RANKS = ("query", "import", "person")  # the part of `who` before the colon, rising
+COPIES = "copies"  # who says that two images are near-copies, among those who say groups
 SPLITS = ("train", "val", "test", "external")  # rising: held out wins, or the test would leak
 
 
@@ -72,10 +74,13 @@ def judged(
     groups: Iterable[GroupRow],
     splits: Iterable[tuple[str, str]],
     places: Iterable[Place],
+    copy_of: Mapping[str, str] = MappingProxyType({}),
 ) -> tuple[list[Labelled], list[Conflict]]:
     """Return every image with one effective label, and every image with several, by hash.
 
-    labels: in the order in which they were said; splits: (image, split).
+    labels: in the order in which they were said; splits: (image, split). copy_of: image -> the
+    better image that it is a near-copy of. Copies share a fold group. Where copies carry several
+    classes, only those that agree with the loudest voice in their group stay, if that is one.
     """
     said: defaultdict[str, list[LabelRow]] = defaultdict(list)
     for row in labels:
@@ -86,15 +91,24 @@ def judged(
     held_out: dict[str, int] = {}
     for image, split in splits:
         held_out[image] = max(held_out.get(image, 0), SPLITS.index(split))
-    group_of = fold_groups(said, groups)
+    alike = [GroupRow(image, COPIES, best) for image, best in copy_of.items()]
+    alike += [GroupRow(best, COPIES, best) for best in set(copy_of.values())]
+    alike = [row for row in alike if row.image in said]
+    group_of = fold_groups(said, [*groups, *alike])
+    against = disagreeing_copies(said, alike)
 
     labelled, conflicts = [], []
     for image in sorted(said):
         voices = loudest(said[image])
         shown = paths[image]
         classes = {row.label for row in voices}
-        if len(classes) > 1:
-            listed = sorted({(r.label, r.who, shown.get(r.origin, r.origin)) for r in voices})
+        if len(classes) > 1 or image in against:
+            listed = sorted(
+                {
+                    (row.label, row.who, paths[row.image].get(row.origin, row.origin))
+                    for row in [*voices, *against.get(image, ())]
+                }
+            )
             conflicts.append(Conflict(image, tuple(listed)))
             continue
         at = [shown[row.origin] for row in voices if row.origin in shown]
@@ -109,6 +123,29 @@ def judged(
             )
         )
     return labelled, conflicts
+
+
+def disagreeing_copies(
+    said: Mapping[str, Sequence[LabelRow]], alike: Iterable[GroupRow]
+) -> dict[str, list[LabelRow]]:
+    """Return the images whose copies say another class as loudly or louder, with all that is said.
+
+    Within a group of copies the best rank decides: if it says one class, the others are against
+    it; if it says several, all are.
+    """
+    members: defaultdict[str, set[str]] = defaultdict(set)
+    for row in alike:
+        members[row.name].add(row.image)
+    against = {}
+    for images in members.values():
+        voices = {image: loudest(said[image]) for image in images}
+        everything = [row for rows in voices.values() for row in rows]
+        best = max(rank(row.who) for row in everything)
+        right = {row.label for row in everything if rank(row.who) == best}
+        for image, rows in voices.items():
+            if len(right) > 1 or {row.label for row in rows} != right:
+                against[image] = everything
+    return against
 
 
 def rank(who: str) -> int:

@@ -32,6 +32,7 @@ from footwork.runs import Run, find_run, read_run, run_names
 if TYPE_CHECKING:
     from footwork.backups import Backup
     from footwork.cleaning.clean import CleanResult
+    from footwork.duplicates.dedupe import Deduped
     from footwork.evaluate.bounds import PublishedBoard
     from footwork.evaluate.judge import Judged
     from footwork.importing.ingest import Imported
@@ -119,6 +120,19 @@ def clean(*, project: Place = HERE, progress: Progress | None = None) -> "CleanR
     opened = open_project(project)
     with Catalog.open(opened.folder) as catalog:
         return make_clean(catalog, reject=opened.config.clean.reject, progress=progress)
+
+
+def dedupe(
+    *, project: Place = HERE, max_bits: int | None = None, progress: Progress | None = None
+) -> "Deduped":
+    """Group near-copies, so that no copy is on the other side of a fold; nothing is deleted.
+
+    max_bits: the radius of 64-bit perceptual hashes, 0 to 16; a stated safe one if None.
+    """
+    from footwork.duplicates.dedupe import dedupe as find_copies
+
+    with Catalog.open(open_project(project).folder) as catalog:
+        return find_copies(catalog, max_bits=max_bits, progress=progress)
 
 
 def bases(project: Place = HERE) -> list[Base]:

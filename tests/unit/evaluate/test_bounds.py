@@ -107,7 +107,8 @@ def test_the_interval_is_that_of_the_bootstrap(matrix: list[list[int]]) -> None:
 
 def test_a_perfect_matrix_is_not_certain() -> None:
     score = published_board([published("m", [[20, 0], [0, 15]])]).scores[0]
-    table = answer_table(*[np.repeat([0, 1], [20, 15])], {"m": np.repeat([0, 1], [20, 15])})
+    truth = np.repeat([0, 1], [20, 15])
+    table = answer_table(truth, {"m": truth})
 
     theirs = GroupBootstrap(table, kind="model", seed=1).estimate("m")
     assert (score.interval.low, score.interval.high) == pytest.approx((theirs.low, 1.0))

@@ -9,6 +9,7 @@ from sklearn.metrics import classification_report, f1_score, log_loss
 
 from footwork.evaluate.intervals import GroupBootstrap
 from footwork.evaluate.judge import Judged, judge
+from footwork.evaluate.tiers import holm
 from prediction_files import CLASSES, Row, answers_of, rows_of, write_rows
 
 LABELS = [CLASSES[i % 3] for i in range(90)]
@@ -99,9 +100,12 @@ def test_tiers_and_pairs(tmp_path: Path) -> None:
     assert (tier["a"], tier["b"]) == (1, 1)
     assert (tier["c"], tier["d"]) == (2, 2)
     assert len(found.pairs) == 6
+    assert [pair.p for pair in found.pairs] == holm(
+        np.array([pair.p_alone for pair in found.pairs])
+    ).tolist()
+    assert any(pair.p > pair.p_alone for pair in found.pairs)
     for pair in found.pairs:
         assert pair.difference.value >= 0
-        assert pair.p >= pair.p_alone
         assert (pair.p_alone < 0.05) == (pair.difference.low > 0)
     assert found.sentences()[-1] == (
         f"Corrected for the 6 comparisons between them, 2 of the 4 models are not worse than "

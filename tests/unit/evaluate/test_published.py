@@ -81,10 +81,13 @@ def test_all_that_fits_is_found_and_nothing_else(seed: int, k: int, with_f1: boo
 
 
 def test_brute_force_finds_the_same_matrices(tmp_path: Path) -> None:
-    true = np.array([[2, 1, 1], [1, 3, 0], [0, 2, 2]])
+    true = np.array([[0, 1, 1], [1, 1, 0], [0, 1, 2]])
     path = report_of(true, tmp_path / "r.csv")
     wanted = path.read_text()
-    rows = [[(a, b, 4 - a - b) for a in range(5) for b in range(5 - a)]] * 3
+    rows = [
+        [(a, b, n - a - b) for a in range(n + 1) for b in range(n + 1 - a)]
+        for n in true.sum(axis=1).tolist()
+    ]
     fitting = {
         sum(cells, ())
         for cells in product(*rows)
@@ -94,6 +97,22 @@ def test_brute_force_finds_the_same_matrices(tmp_path: Path) -> None:
     found = [tuple(m[:, :3].ravel()) for m in read_report(path).matrices]
     assert set(found) == fitting
     assert len(found) == len(fitting) > 1
+
+
+def test_f1_narrows_what_fits(tmp_path: Path) -> None:
+    true = np.array([[283, 17], [121, 179]])
+    plain = report_of(true, tmp_path / "plain.csv")
+    exact = report_of(true, tmp_path / "exact.csv", with_f1=True)
+    wide, narrow = (read_report(path).matrices[:, :, :2] for path in (plain, exact))
+
+    assert len(narrow) < len(wide)
+    fitting = [
+        m.tolist()
+        for m in wide
+        if report_of(m, tmp_path / "s.csv", with_f1=True).read_text() == exact.read_text()
+    ]
+    assert narrow.tolist() == fitting
+    assert true.tolist() in fitting
 
 
 def test_filling_in_counts_every_matrix_once() -> None:

@@ -167,7 +167,10 @@ def person(left: float, top: float, right: float, bottom: float) -> NDArray[np.f
 def test_the_climber_is_who_fills_most_of_the_picture() -> None:
     far, near = person(0.1, 0.1, 0.2, 0.3), person(0.3, 0.2, 0.7, 0.9)
     outside = person(0.9, -5, 6, 5)  # large, but hardly any of it is in the picture
-    assert the_climber([far, near, outside]) is near
+    made_up = person(0.0, 0.0, 1.0, 1.0)
+    made_up[:, 2] = 0.3
+    assert the_climber([far, near, outside, made_up]) is near
+    assert the_climber([made_up]) is made_up
     assert the_climber([near, far]) is near
     nobody: list[NDArray[np.float32]] = []
     assert the_climber(nobody) is None

@@ -1,0 +1,183 @@
+"""The stage `dedupe` on a real catalog: groups, folds, conflicts, restarts."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from footwork import verbs
+from footwork.catalog import Catalog
+from footwork.duplicates.dedupe import SAFE_RADIUS, dedupe
+from footwork.errors import UsageError
+
+
+def scene(seed: int, size: tuple[int, int] = (320, 240)) -> Image.Image:
+    """A picture with large shapes, so that its hash has firm bits."""
+    rng = np.random.default_rng(seed)
+    small = rng.integers(0, 256, (6, 8, 3), dtype=np.uint8)
+    return Image.fromarray(small).resize(size, Image.Resampling.BICUBIC)
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """Eight scenes; scene 0 has a smaller and a recompressed copy, scene 1 one elsewhere."""
+    folder = tmp_path / "photos"
+    for name in ("a", "b"):
+        (folder / name).mkdir(parents=True)
+    for seed in range(8):
+        scene(seed).save(folder / "ab"[seed % 2] / f"{seed}.png")
+    scene(0).resize((160, 120)).save(folder / "a" / "small.jpg", quality=70)
+    scene(0).save(folder / "a" / "again.jpg", quality=60)
+    scene(1).save(folder / "a" / "other_class.jpg", quality=60)
+    return folder
+
+
+@pytest.fixture
+def project(photos: Path, tmp_path: Path) -> Path:
+    folder = tmp_path / "project"
+    folder.mkdir()
+    verbs.import_images(photos, project=folder)
+    return folder
+
+
+def origins(catalog: Catalog) -> dict[str, str]:
+    return {i.sha256: Path(catalog.provenance(i.sha256)[0].origin).name for i in catalog.images()}
+
+
+def test_copies_are_found_and_the_best_is_named(project: Path) -> None:
+    with Catalog.open(project) as catalog:
+        found = dedupe(catalog)
+        name = origins(catalog)
+        copies = {name[c.image]: name[c.best] for c in found.copies}
+
+    assert copies == {"small.jpg": "0.png", "again.jpg": "0.png", "other_class.jpg": "1.png"}
+    assert found.radius == SAFE_RADIUS
+    assert found.groups == 2
+    assert {c.why for c in found.copies if name[c.image] == "small.jpg"} == {
+        "320x240 has more pixels than 160x120"
+    }
+
+
+def test_copies_share_a_fold_group_and_stay_in_the_data(project: Path) -> None:
+    with Catalog.open(project) as catalog:
+        before = len(catalog.labelled())
+        dedupe(catalog)
+        name = origins(catalog)
+        group = {name[row.image]: row.group for row in catalog.labelled()}
+
+    assert group["0.png"] == group["small.jpg"] == group["again.jpg"]
+    assert len(set(group.values())) == len(group) - 2
+    assert before == 11
+    assert len(group) == 9, "only the pair under two labels is out"
+
+
+def test_one_photo_under_two_labels_is_a_conflict_until_decided(project: Path) -> None:
+    with Catalog.open(project) as catalog:
+        assert dedupe(catalog).conflicts == 2
+        name = origins(catalog)
+        conflicts = {name[c.image]: c for c in catalog.conflicts()}
+        assert set(conflicts) == {"1.png", "other_class.jpg"}
+        assert {label for label, _, _ in conflicts["1.png"].labels} == {"a", "b"}
+
+        catalog.decide_label(conflicts["1.png"].image, "b", "person:ada")
+        left = {name[c.image] for c in catalog.conflicts()}
+        labels = {name[row.image]: row.label for row in catalog.labelled()}
+    assert left == {"other_class.jpg"}, "its label is against what a person said of its copy"
+    assert labels["1.png"] == "b"
+
+
+def test_a_second_run_hashes_nothing_and_says_the_same(project: Path) -> None:
+    with Catalog.open(project) as catalog:
+        first = dedupe(catalog)
+        second = dedupe(catalog)
+        none = dedupe(catalog, max_bits=0)
+    assert (first.hashed, second.hashed) == (11, 0)
+    assert second.copies == first.copies
+        kept = catalog.copies()
+    assert {copy.radius for copy in kept} == {0}, "another radius replaces what was found"
+    assert tuple(kept) == none.copies
+
+
+def test_order_and_names_of_files_do_not_matter(
+    project: Path, photos: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    for number, path in enumerate(sorted(photos.glob("*/*"), reverse=True)):
+        (other / path.parent.name).mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, other / path.parent.name / f"{number:02}{path.suffix}")
+    again = tmp_path / "again"
+    again.mkdir()
+    verbs.import_images(other, project=again)
+    with Catalog.open(project) as a, Catalog.open(again) as b:
+        assert dedupe(a).copies == dedupe(b).copies
+
+
+def test_blank_pictures_are_never_grouped_by_their_hash(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for grey in range(4):
+            value = 40 * grey + (20 if name == "b" else 0)
+            Image.new("RGB", (64, 64), (value, value, value)).save(
+                tmp_path / "photos" / name / f"{grey}.png"
+            )
+    verbs.import_images(tmp_path / "photos", project=tmp_path)
+    with Catalog.open(tmp_path) as catalog:
+        found = dedupe(catalog)
+    assert found.weak == 8
+    assert found.copies == ()
+
+
+def test_a_thousand_equal_pictures_are_one_group(tmp_path: Path) -> None:
+    """The same pixels under a thousand hashes: one code, and no million pairs."""
+    folder = tmp_path / "photos" / "a"
+    folder.mkdir(parents=True)
+    (tmp_path / "photos" / "b").mkdir()
+    scene(1).save(tmp_path / "photos" / "b" / "x.png")
+    picture = scene(0, (64, 48))
+    for number in range(1000):
+        exif = Image.Exif()
+        exif[0x010E] = str(number)
+        picture.save(folder / f"{number}.jpg", exif=exif)
+    verbs.import_images(tmp_path / "photos", project=tmp_path)
+    with Catalog.open(tmp_path) as catalog:
+        found = dedupe(catalog)
+    assert (found.groups, len(found.copies)) == (1, 999)
+
+
+def test_a_radius_that_means_nothing_is_refused(project: Path) -> None:
+    with Catalog.open(project) as catalog, pytest.raises(UsageError, match="0 to 16"):
+        dedupe(catalog, max_bits=40)
+
+
+def test_gone_files_are_told_and_retried(photos: Path, tmp_path: Path) -> None:
+    verbs.import_images(photos, project=tmp_path, mode="link")
+    kept = (photos / "a" / "0.png").read_bytes()
+    (photos / "a" / "0.png").unlink()
+    with Catalog.open(tmp_path) as catalog:
+        found = dedupe(catalog)
+        assert len(found.failed) == 1
+        (photos / "a" / "0.png").write_bytes(kept)
+        assert dedupe(catalog).failed == ()
+
+
+@pytest.mark.shared
+def test_climbing_tiles_against_their_manifest(shared: Path, tmp_path: Path) -> None:
+    """108 tiles of 67 photos: every repeat is found and no two photos are joined."""
+    verbs.import_images(shared / "data" / "climbing_tiles" / "manifest.csv", project=tmp_path)
+    with Catalog.open(tmp_path) as catalog:
+        found = dedupe(catalog)
+        photo = {image: name.split("_")[0] for image, name in origins(catalog).items()}
+        groups = {row.group for row in catalog.labelled()}
+
+    assert all(photo[c.image] == photo[c.best] for c in found.copies), "precision 1.0"
+    assert len(photo) - len(found.copies) == len(set(photo.values())) == 67, "recall 1.0"
+    assert len(groups) == 67
+
+
+@pytest.mark.shared
+def test_no_two_of_396_different_photos_are_joined(shared: Path, tmp_path: Path) -> None:
+    verbs.import_images(shared / "data" / "hymenoptera", project=tmp_path)
+    with Catalog.open(tmp_path) as catalog:
+        assert dedupe(catalog).copies == ()
