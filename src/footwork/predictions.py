@@ -26,8 +26,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from footwork.errors import DataError
-from footwork.tables import Column, Table, read_table, write_parquet
+from footwork.tables import Column, Table, parquet_note, read_table, write_parquet
 
+FORMAT = "predictions 1"  # in the file's metadata; another number when a column changes
 OK, ABSTAINED, FAILED = 0, 1, 2
 NO_ANSWER = -1  # in `predicted`, where the status is not ok
 REQUIRED = ("entry", "image", "path", "label", "group", "base", "recipe", "repeat", "fold",
@@ -148,7 +149,7 @@ class Predictions:
         }
         for k, name in enumerate(self.classes):
             columns[f"p_{name}"] = self.proba[:, k]
-        write_parquet(path, columns)
+        write_parquet(path, columns, note=FORMAT)
 
 
 ROW_FIELDS = ("entry", "photo", "repeat", "fold", "status", "reason", "predicted", "proba")
@@ -172,7 +173,13 @@ def stacked(tables: Sequence[Predictions]) -> Predictions:
 
 
 def read_predictions(path: Path) -> Predictions:
-    """Read a `predictions.parquet` back. Raises DataError if a column is missing or wrong."""
+    """Read a `predictions.parquet` back.
+
+    Raises DataError if it is of another format, or a column is missing or wrong.
+    """
+    note = parquet_note(path)
+    if note not in ("", FORMAT):
+        raise DataError(f"{path} is of the format {note!r}; this footwork reads {FORMAT!r}.")
     return from_table(read_table(path), path)
 
 

@@ -30,25 +30,44 @@ READERS = {
 }
 
 
-def write_parquet(path: Path, columns: Mapping[str, Column]) -> None:
+def write_parquet(path: Path, columns: Mapping[str, Column], note: str = "") -> None:
     """Write equally long columns to `path` (zstd), whole or not at all.
 
-    NaN in a float column becomes NULL; None in an object column too.
+    NaN in a float column becomes NULL; None in an object column too. note: kept in the file's
+    metadata under 'footwork', see `parquet_note`. Names may not differ in case alone: DuckDB
+    takes those for one.
     """
     import duckdb
 
+    named = {name: identifier(name) for name in columns}
     nullable = {
-        name: f'CASE WHEN isnan("{name}") THEN NULL ELSE "{name}" END AS "{name}"'
+        name: f"CASE WHEN isnan({named[name]}) THEN NULL ELSE {named[name]} END AS {named[name]}"
         for name, column in columns.items()
         if column.dtype.kind == "f"
     }
-    selected = ", ".join(nullable.get(name, f'"{name}"') for name in columns)
+    selected = ", ".join(nullable.get(name, named[name]) for name in columns)
+    kept = note.replace("'", "''")
     columns_ = dict(columns)  # noqa: F841  DuckDB finds it by its name
     with written_aside(path) as partial, duckdb.connect(config=OFFLINE) as connection:
         connection.execute(
             f"COPY (SELECT {selected} FROM columns_) TO '{quoted(partial)}' "  # noqa: S608
-            "(FORMAT parquet, COMPRESSION zstd)"
+            f"(FORMAT parquet, COMPRESSION zstd, KV_METADATA {{footwork: '{kept}'}})"
         )
+
+
+def parquet_note(path: Path) -> str:
+    """Return what `write_parquet` was given as `note`; '' for a file of somebody else's."""
+    import duckdb
+
+    try:
+        with duckdb.connect(config=OFFLINE) as connection:
+            rows = connection.execute(
+                "SELECT decode(value) FROM parquet_kv_metadata(?) WHERE decode(key) = 'footwork'",
+                [literal(path)],
+            ).fetchall()
+    except duckdb.Error as error:
+        raise unreadable(path, error) from error
+    return str(rows[0][0]) if rows else ""
 
 
 def read_table(path: Path) -> Table:

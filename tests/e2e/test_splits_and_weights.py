@@ -202,3 +202,10 @@ def test_the_originals_four_run_from_weight_files(project: Path, tmp_path: Path)
         "VGG16": 512,
     }
     assert compared.report.read_text().count("random weights") >= 4
+
+
+def test_classes_that_differ_in_case_alone_are_refused(project: Path, tmp_path: Path) -> None:
+    rows = [{"label": name} for name in ("Dark", "dark") * 6]
+    verbs.import_images(table(tmp_path / "photos", rows), project=project)
+    with pytest.raises(DataError, match="differ in case alone"):
+        quick(project)

@@ -24,7 +24,7 @@ NAMES = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_
 
 @st.composite
 def one_entry(draw: st.DrawFn) -> Predictions:
-    classes = tuple(draw(st.lists(NAMES, min_size=2, max_size=4, unique=True)))
+    classes = tuple(draw(st.lists(NAMES, min_size=2, max_size=4, unique_by=str.lower)))
     m = draw(st.integers(1, 6))
     repeats = draw(st.integers(1, 3))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
@@ -121,3 +121,12 @@ def test_stacking_keeps_entries_apart() -> None:
 def test_a_foreign_table_is_refused() -> None:
     with pytest.raises(DataError, match="it lacks entry, image"):
         from_table({"p_a": np.zeros(1)}, Path("x.parquet"))
+
+
+def test_a_newer_format_is_refused(tmp_path: Path) -> None:
+    from footwork.tables import parquet_note, write_parquet
+
+    write_parquet(tmp_path / "p.parquet", {"a": np.zeros(1)}, note="predictions 2")
+    assert parquet_note(tmp_path / "p.parquet") == "predictions 2"
+    with pytest.raises(DataError, match="predictions 2"):
+        read_predictions(tmp_path / "p.parquet")

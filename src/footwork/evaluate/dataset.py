@@ -62,6 +62,12 @@ def data_set(rows: Sequence[Labelled], classes: tuple[str, ...]) -> DataSet:
             f"All {len(rows)} labelled photos are of one class ({found[0]}); a comparison needs "
             "at least two classes. Import photos of another one."
         )
+    if len({name.lower() for name in used}) < len(used):
+        alike = [name for name in used if [n.lower() for n in used].count(name.lower()) > 1]
+        raise DataError(
+            f"The classes {', '.join(alike)} differ in case alone, which tables cannot hold apart. "
+            "Rename one and import it again."
+        )
     group_name, group = np.unique(
         np.array([row.group for row in rows], dtype=object), return_inverse=True
     )

@@ -93,9 +93,9 @@ def test_a_second_run_hashes_nothing_and_says_the_same(project: Path) -> None:
         first = dedupe(catalog)
         second = dedupe(catalog)
         none = dedupe(catalog, max_bits=0)
+        kept = catalog.copies()
     assert (first.hashed, second.hashed) == (11, 0)
     assert second.copies == first.copies
-        kept = catalog.copies()
     assert {copy.radius for copy in kept} == {0}, "another radius replaces what was found"
     assert tuple(kept) == none.copies
 
