@@ -4,7 +4,8 @@
 
 PHOTOS is a folder of JPEGs. The peer is what a Keras user writes: a tf.data pipeline (read,
 decode, resize, crop, scale; parallel map, prefetch) into `model.predict`, batch 32. Ours starts
-from an empty cache each time. Rounds are interleaved, medians and their ratio are printed, and
+from an empty cache each time, in float32 and, where the processor has it, in bfloat16 with the
+float32 vectors of 128 photos that show whether scores stay. Rounds are interleaved, medians and their ratio are printed, and
 so is the largest difference between the two sides' vectors on the same inputs.
 """
 
@@ -24,12 +25,14 @@ from numpy.typing import NDArray
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+from footwork.evaluate.precision import TRIED
 from footwork.machine import describe_machine, library_versions
 from footwork.models.bases import Base, registry
 from footwork.models.contract import InputContract
 from footwork.models.features import feature_key, features, square
 from footwork.models.lite import LITE, read_state_dict, weight_file
-from footwork.models.networks import Prepared, prepare
+from footwork.models.networks import Prepared, in_bfloat16, prepare
+from footwork.models.runtimes import has_bfloat16
 
 CAFFE = InputContract(side=224, channels="bgr", mean=(103.939, 116.779, 123.68))
 
@@ -108,14 +111,16 @@ def peer_pipeline(paths: list[str], contract: InputContract) -> Any:
     return data.map(load, num_parallel_calls=tf.data.AUTOTUNE).batch(32).prefetch(tf.data.AUTOTUNE)
 
 
-def ours(photos: dict[str, bytes], prepared: Prepared) -> Callable[[], NDArray[np.float32]]:
-    def run() -> NDArray[np.float32]:
+def ours(photos: dict[str, bytes], *steps: tuple[Prepared, int]) -> Callable[[], None]:
+    """Features from an empty cache: of the first so many photos for each step."""
+
+    def run() -> None:
         with tempfile.TemporaryDirectory() as cache:
-            key = feature_key(prepared, None, "right")
-            read = photos.__getitem__
-            found = features(list(photos), prepared, key, read, Path(cache), lambda _n: None)
-            assert found.computed == len(photos)
-            return found.vectors
+            for prepared, count in steps:
+                key = feature_key(prepared, None, "right")
+                read, names = photos.__getitem__, list(photos)[:count]
+                found = features(names, prepared, key, read, Path(cache), lambda _n: None)
+                assert found.computed == count
 
     return run
 
@@ -147,21 +152,23 @@ def measure(
     def peer() -> object:
         return model.predict(peer_pipeline(paths, contract), verbose=0)
 
-    own = ours(photos, prepared)
-    peer(), own()  # warm both up
-    times = [(timed(peer), timed(own)) for _ in range(rounds)]
-    keras_s, own_s = (statistics.median(t) for t in zip(*times, strict=True))
-    return {
-        "base": title,
-        "runtime": prepared.runtime,
-        "photos": len(photos),
-        "keras_per_s": round(len(photos) / keras_s, 1),
-        "footwork_per_s": round(len(photos) / own_s, 1),
-        "ratio": round(keras_s / own_s, 2),
-        "ratio_min": round(min(k / o for k, o in times), 2),
-        "ratio_max": round(max(k / o for k, o in times), 2),
-        "largest_relative_difference": apart,
-    }
+    # What `compare --precision bfloat16` does: float32 on some photos, to see that scores stay.
+    half = in_bfloat16(prepared) if has_bfloat16() else None
+    sides = {"keras": peer, "float32": ours(photos, (prepared, len(photos)))}
+    if half:
+        sides["bfloat16"] = ours(photos, (prepared, TRIED), (half, len(photos)))
+    for run in sides.values():
+        run()  # warm up
+    times = [{name: timed(run) for name, run in sides.items()} for _ in range(rounds)]
+    row: dict[str, float | str] = {"base": title, "runtime": prepared.runtime}
+    row["largest_relative_difference"] = apart
+    for name in sides:
+        row[f"{name}_per_s"] = round(len(photos) / statistics.median(t[name] for t in times), 1)
+    for name in list(sides)[1:]:
+        ratios = sorted(t["keras"] / t[name] for t in times)
+        row[f"{name}_ratio"] = round(statistics.median(ratios), 2)
+        row[f"{name}_ratio_range"] = f"{ratios[0]:.2f} to {ratios[-1]:.2f}"
+    return row
 
 
 def main() -> None:

@@ -382,6 +382,10 @@ def compare(
             "in rows of their own, to see the cost."
         ),
     ] = None,
+    precision: Annotated[
+        Literal["float32", "bfloat16"] | None,
+        typer.Option(help="bfloat16 is faster; used only where the scores stay the same."),
+    ] = None,
     photos: Annotated[
         bool, typer.Option("--photos/--no-photos", help="Pictures in the report.")
     ] = True,
@@ -400,6 +404,7 @@ def compare(
         split=split,
         weights=pairs(weights, "--weights"),
         break_contract=break_contract or (),
+        precision=precision,
         photos=photos,
         progress=shown(as_json),
     )

@@ -75,6 +75,9 @@ class CompareSettings(Record):
     split: Literal["cv", "given"] = Field(
         "cv", description="'cv': repeated folds; 'given': the imported train and test split"
     )
+    precision: Literal["float32", "bfloat16"] = Field(
+        "float32", description="'bfloat16': faster where the processor and the scores allow it"
+    )
     break_contract: tuple[Position, ...] = Field(
         (), description="input mistakes whose cost is shown in rows of their own"
     )

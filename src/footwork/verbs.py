@@ -153,6 +153,7 @@ def compare(
     split: Literal["cv", "given"] | None = None,
     weights: Mapping[str, str] | None = None,
     break_contract: Sequence[str] = (),
+    precision: Literal["float32", "bfloat16"] | None = None,
     photos: bool = True,
     progress: Progress | None = None,
 ) -> Compared:
@@ -173,6 +174,7 @@ def compare(
         "seed": seed,
         "split": split,
         "break_contract": tuple(break_contract),
+        "precision": precision,
     }
     given = {key: value for key, value in asked.items() if value not in (None, ())}
     opened = overridden(opened, given, weights or {})

@@ -26,15 +26,16 @@ from footwork.evaluate.answers import (
     prediction_rows,
 )
 from footwork.evaluate.dataset import DataSet, data_set, plan_folds
+from footwork.evaluate.precision import gated
 from footwork.evaluate.seen_before import known_classes, warning
 from footwork.files import write_text
 from footwork.images import Unreadable
 from footwork.machine import describe_machine, library_versions
 from footwork.models.bases import Base
-from footwork.models.contract import InputContract
+from footwork.models.contract import Crop, InputContract
 from footwork.models.features import Features, feature_key, features, square
 from footwork.models.lite import imagenet_answers
-from footwork.models.networks import prepare
+from footwork.models.networks import Prepared, prepare
 from footwork.models.recipes import find_recipes
 from footwork.predictions import Predictions, stacked
 from footwork.progress import Progress
@@ -68,6 +69,9 @@ def compare(project: Project, catalog: Catalog, bases: Sequence[Base], progress:
     decoded = 0
     for base in bases:
         prepared = prepare(base, partial(sample_inputs, base.contract, data, catalog))
+        if settings.precision == "bfloat16":
+            known = partial(quiet_features, view=recipes[0].view, catalog=catalog, project=project)
+            prepared = gated(prepared, data, known, settings.seed)
         for position, recipe in product(positions, recipes):
             key = feature_key(prepared, recipe.view, position)
             entry = Entry(prepared, recipe, key, entry_digest(key, recipe, settings))
@@ -109,6 +113,15 @@ def sample_inputs(contract: InputContract, data: DataSet, catalog: Catalog) -> N
     if not seen:
         raise DataError("None of the labelled photos can be read any more; import them again.")
     return contract.apply(np.stack(seen))
+
+
+def quiet_features(
+    prepared: Prepared, data: DataSet, *, view: Crop | None, catalog: Catalog, project: Project
+) -> Features:
+    key = feature_key(prepared, view, "right")
+    return features(
+        data.photos.image, prepared, key, catalog.read, project.cache, lambda _done: None
+    )
 
 
 def entry_features(

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from statistics import median
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,17 +66,18 @@ class OnnxNetwork:
 
 
 class OpenVinoNetwork:
-    """A network run by OpenVINO in float32. model, threads: as for `OnnxNetwork`."""
+    """A network run by OpenVINO. model, threads: as for `OnnxNetwork`.
 
-    def __init__(self, model: bytes | Path, threads: int = 1) -> None:
-        try:
-            import openvino
-        except ImportError:
-            raise MissingExtra("openvino", "The runtime OpenVINO") from None
-        core = openvino.Core()
+    precision: 'f32', or 'bf16' on a processor that has it (`has_bfloat16`).
+    """
+
+    def __init__(
+        self, model: bytes | Path, threads: int = 1, precision: Literal["f32", "bf16"] = "f32"
+    ) -> None:
+        core = openvino_core()
         read = core.read_model(model if isinstance(model, bytes) else str(model))
         settings = {
-            "INFERENCE_PRECISION_HINT": "f32",
+            "INFERENCE_PRECISION_HINT": precision,
             "INFERENCE_NUM_THREADS": cores(),
             "NUM_STREAMS": max(1, cores() // threads),
         }
@@ -88,6 +89,19 @@ class OpenVinoNetwork:
             self.own.request = self.network.create_infer_request()
         answer = self.own.request.infer({self.network.inputs[0]: inputs})
         return np.array(answer[self.network.outputs[0]], dtype=np.float32)
+
+
+def openvino_core() -> Any:
+    try:
+        import openvino
+    except ImportError:
+        raise MissingExtra("openvino", "The runtime OpenVINO") from None
+    return openvino.Core()
+
+
+def has_bfloat16() -> bool:
+    """Whether this processor computes in bfloat16. Raises MissingExtra without OpenVINO."""
+    return "BF16" in openvino_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 class Trial(Record):
