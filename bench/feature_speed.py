@@ -5,8 +5,9 @@
 PHOTOS is a folder of JPEGs. The peer is what a Keras user writes: a tf.data pipeline (read,
 decode, resize, crop, scale; parallel map, prefetch) into `model.predict`, batch 32. Ours starts
 from an empty cache each time, in float32 and, where the processor has it, in bfloat16 with the
-float32 vectors of 128 photos that show whether scores stay. Rounds are interleaved, medians and their ratio are printed, and
-so is the largest difference between the two sides' vectors on the same inputs.
+float32 vectors of 128 photos that show whether scores stay. Rounds are interleaved; medians and
+their ratio are printed, and so is the largest difference between the two sides' vectors on the
+same inputs.
 """
 
 import argparse
