@@ -110,6 +110,8 @@ def init(
     """Make a project: a folder with a commented footwork.toml."""
     from footwork import verbs
 
+    if not name.strip():
+        raise UsageError("Give the project a name: footwork init my-project.")
     folder = Path(name)
     made = verbs.init(folder, name=folder.name, template=template)
     typer.echo(f"Wrote {folder / 'footwork.toml'} ({len(made.config.classes)} classes).")
@@ -286,7 +288,9 @@ def status(
         print_json(seen.as_json())
         return
     console = stdout()
-    console.print(f"[bold]{seen.project.config.name}[/]  {seen.project.folder}")
+    console.print(
+        f"{seen.project.config.name} in {seen.project.folder}", style="bold", markup=False
+    )
     for name, count in seen.per_class.items():
         console.print(f"  {count:>6,}  {name}", markup=False)
     console.print(
@@ -516,6 +520,7 @@ def compared_json(compared: "Compared") -> dict[str, object]:
         "sentences": list(compared.board.sentences),
         "notes": list(compared.run.environment.data.notes),
         "floors": compared.board.floors.model_dump(mode="json"),
+        "warning": unreadable_photos(compared),
         "decoded": compared.run.environment.decoded,
         "seconds": compared.run.environment.seconds,
         "entries": [
@@ -526,6 +531,7 @@ def compared_json(compared: "Compared") -> dict[str, object]:
                 "contract": info.contract,
                 "macro_f1": scores.macro_f1.model_dump(),
                 "beats_guessing": scores.beats_guessing,
+                "failed": scores.failed,
                 "milliseconds": info.milliseconds,
                 "megabytes": info.megabytes,
                 "weights": info.weights,
@@ -533,6 +539,20 @@ def compared_json(compared: "Compared") -> dict[str, object]:
             for info, scores in compared.rows()
         ],
     }
+
+
+def unreadable_photos(compared: "Compared") -> str:
+    """Say how many photos could not be used and count as wrong; '' where all could."""
+    table = compared.run.predictions
+    failed = sorted(set(table.photo[table.status == 2].tolist()))
+    if not failed:
+        return ""
+    first = table.photos.path[failed[0]]
+    reason = table.reason[(table.photo == failed[0]) & (table.status == 2)][0]
+    return (
+        f"{len(failed)} of {len(table.photos)} photos could not be read and count as wrong, "
+        f"so these scores are too low ({first}: {reason}). Bring them back, or import again."
+    )
 
 
 def print_compared(compared: "Compared", as_json: bool) -> None:
@@ -563,10 +583,15 @@ def print_compared(compared: "Compared", as_json: bool) -> None:
     console.print(table)
     floors = compared.board.floors
     console.print(
-        f"[dim]floors: always {floors.largest_class!r} {floors.largest_class_macro_f1:.2f}; "
+        f"floors: always {floors.largest_class!r} {floors.largest_class_macro_f1:.2f}; "
         f"guessing {floors.guessing.value:.2f} ({floors.guessing.low:.2f} to "
-        f"{floors.guessing.high:.2f})[/]"
+        f"{floors.guessing.high:.2f})",
+        style="dim",
+        markup=False,
     )
+    unread = unreadable_photos(compared)
+    if unread:
+        console.print(f"Warning: {unread}", style="bold yellow", markup=False)
     console.print()
     notes = [f"{info.title}: {note}" for info in compared.run.entries for note in info.notes]
     for sentence in (*compared.board.sentences, *compared.run.environment.data.notes, *notes):

@@ -84,6 +84,11 @@ def import_images(
     from footwork.importing.ingest import import_images as ingest
 
     source, project = Path(source), Path(project)
+    if (source / FILE).is_file():
+        raise UsageError(
+            f"{source} is a footwork project, not a folder of photos. Import the photos that it "
+            "was made from, or restore a backup of it."
+        )
     found = find_project(project)
     opened = open_project(found) if found else init_project(project, name=default_name(source))
     try:
@@ -245,13 +250,13 @@ def described(run: Run, catalog: Catalog, *, photos: bool) -> Compared:
 
 
 def judge(
-    table: Path | None = None,
+    table: Place | None = None,
     *,
-    confusion: Sequence[Path] = (),
-    report: Sequence[Path] = (),
+    confusion: Sequence[Place] = (),
+    report: Sequence[Place] = (),
     common: bool = False,
     seed: int = 0,
-    out: Path | None = None,
+    out: Place | None = None,
 ) -> "Judged | PublishedBoard":
     """Score models that were never seen, from a table of predictions or from what is published.
 
@@ -269,16 +274,16 @@ def judge(
         )
     found: Judged | PublishedBoard
     if table is not None:
-        found = judge_table(table, common=common, seed=seed)
+        found = judge_table(Path(table), common=common, seed=seed)
     else:
-        models = [published.read_report(path) for path in report]
-        models += [published.read_confusion(path) for path in confusion]
+        models = [published.read_report(Path(path)) for path in report]
+        models += [published.read_confusion(Path(path)) for path in confusion]
         found = bounds.published_board(models, seed=seed)
     if out is not None:
         from footwork.reporting.judged import view_of, write_page
 
-        names = [path.name for path in ([table] if table else [*report, *confusion])]
-        write_page(view_of(found, seed), out, names)
+        names = [Path(file).name for file in ([table] if table else [*report, *confusion])]
+        write_page(view_of(found, seed), Path(out), names)
     return found
 
 
@@ -330,10 +335,15 @@ def label(image: str, class_name: str, *, who: str, why: str = "", project: Plac
     Raises UsageError for a class that the toml does not name, DataError for no single photo.
     """
     opened = open_project(project)
-    classes = opened.config.classes
-    if classes and class_name not in classes:
-        raise UsageError(f"There is no class {class_name!r}; {nearest(class_name, classes)}")
     with Catalog.open(opened.folder) as catalog:
+        rows, conflicts = catalog.judged()
+        said = {name for conflict in conflicts for name, _who, _origin in conflict.labels}
+        classes = opened.config.classes or sorted({row.label for row in rows} | said)
+        if classes and class_name not in classes:
+            raise UsageError(
+                f"There is no class {class_name!r}; {nearest(class_name, classes)} A new class "
+                "begins with its name in `classes` of footwork.toml."
+            )
         return catalog.decide_label(image, class_name, f"person:{who}", why)
 
 
@@ -356,7 +366,7 @@ def demo(folder: Place, *, progress: Progress | None = None, photos: int = 306) 
 
     photos: how many climbers to draw; fewer keep the original's proportions.
     """
-    from footwork.demo.climbers import ORIGINAL_COUNTS, draw_climbers
+    from footwork.drawing.climbers import ORIGINAL_COUNTS, draw_climbers
 
     folder, shown = Path(folder), progress or Progress()
     if (folder / FILE).exists():

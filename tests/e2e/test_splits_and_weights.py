@@ -120,6 +120,9 @@ def test_a_photo_that_is_gone_is_a_failed_row(project: Path, tmp_path: Path) -> 
     assert failed.endswith("dark/0.png")
     assert compared.board.entries[0].failed == 2, "once per repeat, and counted as wrong"
     assert compared.board.entries[0].accuracy.value < 1
+    from footwork.cli import unreadable_photos
+
+    assert "1 of 24 photos could not be read and count as wrong" in unreadable_photos(compared)
     rows = json.loads((compared.run.folder / "metrics.json").read_text())
     assert rows["entries"][0]["failed"] == 2
 
@@ -209,3 +212,35 @@ def test_classes_that_differ_in_case_alone_are_refused(project: Path, tmp_path: 
     verbs.import_images(table(tmp_path / "photos", rows), project=project)
     with pytest.raises(DataError, match="differ in case alone"):
         quick(project)
+
+
+def test_a_class_without_a_readable_photo_is_named(project: Path, tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    verbs.import_images(table(photos, rows_of(12)), project=project, mode="link")
+    for path in (photos / "dark").iterdir():
+        path.unlink()
+    with pytest.raises(DataError, match="None of the 6 photos of class dark can be used"):
+        quick(project)
+
+
+def test_labels_that_the_toml_does_not_name_are_told(project: Path, tmp_path: Path) -> None:
+    verbs.import_images(table(tmp_path / "photos", rows_of(12)), project=project)
+    toml = project / "footwork.toml"
+    toml.write_text(toml.read_text().replace("classes = []", "classes = ['dark', 'grey']"))
+    with pytest.raises(DataError, match="6 photos are labelled light, which `classes`"):
+        quick(project)
+
+
+def test_a_mistyped_class_is_no_new_class(project: Path, tmp_path: Path) -> None:
+    verbs.import_images(table(tmp_path / "photos", rows_of(4)), project=project)
+    with pytest.raises(UsageError, match="did you mean dark"):
+        verbs.label("dark/0.png", "drak", who="ada", project=project)
+    assert len(verbs.label("dark/0.png", "light", who="ada", project=project)) == 64
+
+
+def test_a_project_is_no_folder_of_photos(project: Path, tmp_path: Path) -> None:
+    verbs.import_images(table(tmp_path / "photos", rows_of(4)), project=project)
+    other = tmp_path / "other"
+    other.mkdir()
+    with pytest.raises(UsageError, match="is a footwork project"):
+        verbs.import_images(project, project=other)

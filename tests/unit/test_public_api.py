@@ -14,6 +14,14 @@ def test_every_public_name_exists_and_is_documented() -> None:
     assert footwork.__all__ == sorted(footwork.__all__)
 
 
+def test_no_module_hides_a_public_function() -> None:
+    """A package footwork.demo would replace the function demo as soon as it is imported."""
+    import pkgutil
+
+    modules = {module.name for module in pkgutil.iter_modules(footwork.__path__)}
+    assert not modules & set(footwork.__all__)
+
+
 def test_importing_costs_nothing() -> None:
     code = "import sys, footwork; print(sorted({'numpy', 'pydantic'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

@@ -61,6 +61,13 @@ def entry_answers(
     if cached is not None:
         return cached
     good = seen.good()
+    for k, name in enumerate(plan.data.classes):
+        if not (photos.label[good] == k).any():
+            lost = int(np.flatnonzero(photos.label == k)[0])
+            raise DataError(
+                f"None of the {int((photos.label == k).sum())} photos of class {name} can be used "
+                f"({photos.path[lost]}: {seen.failed[lost]}). Bring them back, or import again."
+            )
     place = np.full(len(photos), -1, dtype=np.int64)
     place[good] = np.arange(len(good))
     folds = [
@@ -97,7 +104,6 @@ def load_array(path: Path, shape: tuple[int, ...]) -> NDArray[np.float64] | None
 
 
 def write_array(path: Path, array: NDArray[np.float64]) -> None:
-
     buffer = io.BytesIO()
     np.save(buffer, array, allow_pickle=False)
     write_bytes(path, buffer.getvalue())

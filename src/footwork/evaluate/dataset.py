@@ -51,6 +51,14 @@ def data_set(rows: Sequence[Labelled], classes: tuple[str, ...]) -> DataSet:
     """Turn the catalog's labelled photos into arrays. classes: () means those that occur."""
     rows = sorted(rows, key=lambda row: row.image)
     found = sorted({row.label for row in rows})
+    undeclared = sorted(set(found) - set(classes)) if classes else []
+    if undeclared:
+        count = sum(row.label in undeclared for row in rows)
+        raise DataError(
+            f"{count} photos are labelled {', '.join(undeclared)}, which `classes` in "
+            f"footwork.toml does not name (it names {', '.join(classes)}). Add the class there, "
+            "or label these photos anew."
+        )
     used = tuple(name for name in (classes or found) if name in set(found))
     if not rows:
         raise DataError(

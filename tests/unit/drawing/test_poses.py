@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from footwork.demo.body import (
+from footwork.drawing.body import (
     ARM,
     FOREARM,
     HEEL,
@@ -19,7 +19,7 @@ from footwork.demo.body import (
     towards,
     unit,
 )
-from footwork.demo.poses import MOVES, draw_pose
+from footwork.drawing.poses import MOVES, draw_pose
 
 seeds = st.integers(0, 2**32 - 1)
 labels = st.sampled_from(sorted(MOVES))

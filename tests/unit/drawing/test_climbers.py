@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from footwork.demo import climbers
-from footwork.demo.climbers import DESCRIPTION, NOTE, ORIGINAL_COUNTS, Drawn, draw_climbers
+from footwork.drawing import climbers
+from footwork.drawing.climbers import DESCRIPTION, NOTE, ORIGINAL_COUNTS, Drawn, draw_climbers
 from footwork.errors import EnvironmentProblem, UsageError
 from footwork.files import PARTIAL, sha256_of
 

@@ -1,4 +1,4 @@
-"""Random poses of each of the three classes (units and axes: see footwork.demo.body).
+"""Random poses of each of the three classes (units and axes: see footwork.drawing.body).
 
 What makes the classes: in a heel hook the heel presses down on a hold at hip height or above,
 the knee is bent, and the hold is under the heel; in a toe hook the flexed foot pulls with its
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from footwork.demo.body import (
+from footwork.drawing.body import (
     BALL,
     HEEL,
     INSTEP,

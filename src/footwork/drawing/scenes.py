@@ -10,11 +10,11 @@ from dataclasses import replace
 import numpy as np
 from PIL import Image, ImageFilter, ImageFont
 
-from footwork.demo.body import Pose
-from footwork.demo.brush import Brush, jitter, pick
-from footwork.demo.people import Look, paint_person, random_look
-from footwork.demo.poses import draw_pose
-from footwork.demo.walls import HOLDS, Wall, paint_ground
+from footwork.drawing.body import Pose
+from footwork.drawing.brush import Brush, jitter, pick
+from footwork.drawing.people import Look, paint_person, random_look
+from footwork.drawing.poses import draw_pose
+from footwork.drawing.walls import HOLDS, Wall, paint_ground
 
 FINER = 2  # drawn this much larger, then reduced, which smooths the edges
 CAPTIONS = (

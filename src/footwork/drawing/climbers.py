@@ -29,7 +29,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageEnhance
 
-from footwork.demo.scenes import draw_scene
+from footwork.drawing.scenes import draw_scene
 from footwork.errors import UsageError, nearest
 from footwork.files import PARTIAL, sha256_of, unwritable
 from footwork.records import Record

@@ -5,14 +5,14 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw
 
-from footwork.demo.body import towards
+from footwork.drawing.body import towards
 
 Colour = tuple[int, int, int]
 Pixels = tuple[float, float]
 
 
 class Brush:
-    """Draws in a pose's coordinates (see footwork.demo.poses) onto a picture."""
+    """Draws in a pose's coordinates (see footwork.drawing.poses) onto a picture."""
 
     def __init__(
         self, image: Image.Image, unit: float, turn: complex, mirrored: bool, origin: complex

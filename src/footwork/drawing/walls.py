@@ -5,8 +5,8 @@ import math
 import numpy as np
 from PIL import Image, ImageDraw
 
-from footwork.demo.body import Grip, Pose
-from footwork.demo.brush import Brush, Colour, Pixels, jitter, pick, scaled
+from footwork.drawing.body import Grip, Pose
+from footwork.drawing.brush import Brush, Colour, Pixels, jitter, pick, scaled
 
 GYM_WALLS: tuple[Colour, ...] = (
     (214, 206, 192), (188, 190, 192), (236, 234, 228), (120, 128, 134), (72, 78, 88),

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from footwork.demo.body import Leg, Pose, towards
-from footwork.demo.brush import Brush, Colour, jitter, pick, scaled
+from footwork.drawing.body import Leg, Pose, towards
+from footwork.drawing.brush import Brush, Colour, jitter, pick, scaled
 
 CLOTHES: tuple[Colour, ...] = (
     (40, 44, 56), (198, 48, 60), (52, 92, 156), (236, 236, 230), (84, 132, 88), (232, 176, 60),
