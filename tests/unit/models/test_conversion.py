@@ -22,6 +22,7 @@ from footwork.models import conversion, keras_networks, onnx_files
 from footwork.models.contract import InputContract
 from footwork.models.conversion import Converted, KerasNetwork, convert_application, convert_file
 from footwork.models.keras_bases import CAFFE_MEAN, KERAS_BASES, KerasBase
+from footwork.models.runtimes import largest_difference
 
 pytestmark = pytest.mark.keras
 
@@ -111,7 +112,7 @@ def test_the_converted_network_answers_like_keras(
     assert apart.max() < 1e-4
     assert np.linalg.norm(answers[0] - answers[1]) > 0  # and not one answer for all
     # The same file takes one photo as well as 32.
-    np.testing.assert_allclose(onnx_files.run(result.onnx, inputs[:1]), answers[:1], rtol=1e-3)
+    assert largest_difference(onnx_files.run(result.onnx, inputs[:1]), answers[:1]) < 1e-4
 
 
 def test_what_is_known_of_it(files: Path, trained: tuple[Converted, Path]) -> None:
@@ -508,6 +509,7 @@ def test_one_training_step_is_enough_to_count(keras: Any) -> None:
 def save(keras: Any, tmp_path: Path) -> Callable[..., Path]:
     def make(*layers: Any, name: str = "mine.keras") -> Path:
         file = tmp_path / name
+        keras.utils.set_random_seed(7)  # else now and then a feature is all but zero
         touch(network(keras, *layers)).save(file)
         return file
 
@@ -526,7 +528,8 @@ def test_a_feature_map_is_averaged(
     inputs = RAW.apply(photos(32, 5))
     whole = keras.models.load_model(file, compile=False)(inputs, training=False)
     expected = np.asarray(whole).mean(axis=(1, 2))
-    np.testing.assert_allclose(onnx_files.run(result.onnx, inputs), expected, rtol=1e-4)
+    # By the whole vector, as the parity gate does: 4e-4 beside 212 is float32's noise.
+    assert largest_difference(onnx_files.run(result.onnx, inputs), expected) < 1e-6
     assert convert_file("mine", file, RAW, must_not_be_asked, tmp_path / "cache") == result
 
 
