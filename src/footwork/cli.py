@@ -520,7 +520,7 @@ def compared_json(compared: "Compared") -> dict[str, object]:
         "sentences": list(compared.board.sentences),
         "notes": list(compared.run.environment.data.notes),
         "floors": compared.board.floors.model_dump(mode="json"),
-        "warning": unreadable_photos(compared),
+        "warning": compared.unreadable(),
         "decoded": compared.run.environment.decoded,
         "seconds": compared.run.environment.seconds,
         "entries": [
@@ -539,20 +539,6 @@ def compared_json(compared: "Compared") -> dict[str, object]:
             for info, scores in compared.rows()
         ],
     }
-
-
-def unreadable_photos(compared: "Compared") -> str:
-    """Say how many photos could not be used and count as wrong; '' where all could."""
-    table = compared.run.predictions
-    failed = sorted(set(table.photo[table.status == 2].tolist()))
-    if not failed:
-        return ""
-    first = table.photos.path[failed[0]]
-    reason = table.reason[(table.photo == failed[0]) & (table.status == 2)][0]
-    return (
-        f"{len(failed)} of {len(table.photos)} photos could not be read and count as wrong, "
-        f"so these scores are too low ({first}: {reason}). Bring them back, or import again."
-    )
 
 
 def print_compared(compared: "Compared", as_json: bool) -> None:
@@ -589,7 +575,7 @@ def print_compared(compared: "Compared", as_json: bool) -> None:
         style="dim",
         markup=False,
     )
-    unread = unreadable_photos(compared)
+    unread = compared.unreadable()
     if unread:
         console.print(f"Warning: {unread}", style="bold yellow", markup=False)
     console.print()

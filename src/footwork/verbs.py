@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+import numpy as np
+
 from footwork.catalog import Catalog, Conflict, Rejection
 from footwork.errors import FootworkError, UsageError, nearest
 from footwork.files import write_text
 from footwork.models.bases import IMAGENET, RANDOM, Base, chosen, registry
-from footwork.predictions import Predictions
+from footwork.predictions import FAILED, Predictions
 from footwork.progress import Progress
 from footwork.project import (
     FILE,
@@ -57,6 +59,19 @@ class Compared:
         infos = {info.entry: info for info in self.run.entries}
         return [(infos[scores.entry], scores) for scores in self.board.entries]
 
+    def unreadable(self) -> str:
+        """Say how many photos could not be used and count as wrong; '' where all could."""
+        table = self.run.predictions
+        rows = table.status == FAILED
+        if not rows.any():
+            return ""
+        photos = np.unique(table.photo[rows])
+        path, reason = table.photos.path[photos[0]], table.reason[rows & (table.photo == photos[0])]
+        return (
+            f"{len(photos)} of {len(table.photos)} photos could not be read and count as wrong, "
+            f"so these scores are too low ({path}: {reason[0]}). Bring them back, or import again."
+        )
+
 
 def init(folder: Place, *, name: str = "", template: str | None = None) -> Project:
     """Write a commented footwork.toml into `folder`."""
@@ -91,23 +106,28 @@ def import_images(
         )
     found = find_project(project)
     opened = open_project(found) if found else init_project(project, name=default_name(source))
+    nothing_came_in = False
     try:
         with Catalog.open(opened.folder) as catalog:
-            return ingest(
-                catalog,
-                source,
-                classes=opened.config.classes,
-                mode=mode,
-                external=external,
-                columns=columns,
-                where=where,
-                progress=progress,
-            )
-    except FootworkError:
-        if found is None:  # nothing came in: leave no empty project behind
+            try:
+                return ingest(
+                    catalog,
+                    source,
+                    classes=opened.config.classes,
+                    mode=mode,
+                    external=external,
+                    columns=columns,
+                    where=where,
+                    progress=progress,
+                )
+            except FootworkError:
+                # A disk that filled up half-way leaves photos, which the next import builds on.
+                nothing_came_in = found is None and not catalog.images()
+                raise
+    finally:
+        if nothing_came_in:  # leave no empty project behind
             (opened.folder / FILE).unlink(missing_ok=True)
             shutil.rmtree(opened.folder / ".footwork", ignore_errors=True)
-        raise
 
 
 def default_name(source: Path) -> str:
@@ -317,13 +337,13 @@ def status(project: Place = HERE) -> Status:
     """Return what the project holds."""
     opened = open_project(project)
     with Catalog.open(opened.folder) as catalog:
-        rows = catalog.labelled()
+        rows, conflicts = catalog.judged()
         return Status(
             project=opened,
             photos=len(rows),
             groups=len({row.group for row in rows}),
             per_class=dict(sorted(Counter(row.label for row in rows).items())),
-            conflicts=catalog.conflicts(),
+            conflicts=conflicts,
             rejections=catalog.rejections(),
             runs=tuple(run_names(opened.runs)),
         )

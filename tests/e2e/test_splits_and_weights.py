@@ -120,9 +120,7 @@ def test_a_photo_that_is_gone_is_a_failed_row(project: Path, tmp_path: Path) -> 
     assert failed.endswith("dark/0.png")
     assert compared.board.entries[0].failed == 2, "once per repeat, and counted as wrong"
     assert compared.board.entries[0].accuracy.value < 1
-    from footwork.cli import unreadable_photos
-
-    assert "1 of 24 photos could not be read and count as wrong" in unreadable_photos(compared)
+    assert "1 of 24 photos could not be read and count as wrong" in compared.unreadable()
     rows = json.loads((compared.run.folder / "metrics.json").read_text())
     assert rows["entries"][0]["failed"] == 2
 
@@ -244,3 +242,39 @@ def test_a_project_is_no_folder_of_photos(project: Path, tmp_path: Path) -> None
     other.mkdir()
     with pytest.raises(UsageError, match="is a footwork project"):
         verbs.import_images(project, project=other)
+
+
+def test_a_first_import_that_fails_half_way_keeps_what_came_in(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from footwork.errors import EnvironmentProblem
+    from footwork.importing import ingest
+
+    photos = table(tmp_path / "photos", rows_of(12))
+
+    def full_disk(*_words: object) -> list[str]:
+        raise EnvironmentProblem("The disk is full.")
+
+    monkeypatch.setattr(ingest, "notes_on", full_disk)  # called once the photos are in
+    with pytest.raises(EnvironmentProblem):
+        verbs.import_images(photos, project=project)
+    assert verbs.status(project).photos == 12
+
+
+def test_photos_decoded_to_try_bfloat16_are_counted(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dataclasses import replace
+
+    from footwork.evaluate import precision
+    from footwork.models.networks import Prepared
+
+    def pretended(prepared: Prepared) -> Prepared:
+        return replace(prepared, precision="bfloat16")
+
+    monkeypatch.setattr(precision, "in_bfloat16", pretended)
+    verbs.import_images(table(tmp_path / "photos", rows_of(24)), project=project)
+    compared = quick(project, precision="bfloat16")
+
+    assert compared.run.entries[0].precision == "bfloat16"
+    assert compared.run.environment.decoded == 48, "24 in each precision, and none twice"
