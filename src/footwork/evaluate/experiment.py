@@ -7,6 +7,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from itertools import product
@@ -33,7 +34,7 @@ from footwork.images import Unreadable
 from footwork.machine import describe_machine, library_versions
 from footwork.models.bases import Base
 from footwork.models.contract import Crop, InputContract
-from footwork.models.features import Features, feature_key, features, square
+from footwork.models.features import FeatureKey, Features, feature_key, features, square
 from footwork.models.lite import imagenet_answers
 from footwork.models.networks import Prepared, prepare
 from footwork.models.recipes import find_recipes
@@ -42,6 +43,36 @@ from footwork.progress import Progress
 from footwork.project import Project, dump_config
 from footwork.records import DataInfo, EntryInfo, Environment, Position
 from footwork.runs import Run, new_run_folder
+
+
+@dataclass
+class Extractor:
+    """Features for a whole comparison, with what they cost: everything decoded counts once here.
+
+    decoded: photos decoded and put through a network; seconds: spent, the cache included.
+    """
+
+    catalog: Catalog
+    cache: Path
+    progress: Progress
+    decoded: int = 0
+    seconds: float = 0.0
+
+    def features(self, prepared: Prepared, key: FeatureKey, data: DataSet) -> Features:
+        started = time.perf_counter()
+        broken = "" if key.position == "right" else f" [{key.position}]"
+        precise = "" if key.precision == "float32" else f" in {key.precision}"
+        title = f"features {prepared.base.name}{broken}{precise}"
+        images = data.photos.image
+        with self.progress.task(title, len(images)) as advance:
+            seen = features(images, prepared, key, self.catalog.read, self.cache, advance)
+        self.decoded += seen.computed
+        self.seconds += time.perf_counter() - started
+        return seen
+
+    def right(self, prepared: Prepared, data: DataSet, view: Crop | None) -> Features:
+        return self.features(prepared, feature_key(prepared, view, "right"), data)
+
 
 SAMPLE = 8  # real photos on which a converted network is compared with the original
 
@@ -56,29 +87,27 @@ def compare(project: Project, catalog: Catalog, bases: Sequence[Base], progress:
     started = datetime.now(UTC)
     settings = project.config.compare
     recipes = find_recipes(settings.recipes, project.config)
-    everything = data_set(catalog.labelled(), project.config.classes)
+    labelled, conflicts = catalog.judged()
+    everything = data_set(labelled, project.config.classes)
     is_external = np.array([split == "external" for split in everything.split])
     inside, outside = np.flatnonzero(~is_external), np.flatnonzero(is_external)
     data, external = everything.subset(inside), everything.subset(outside)
     plan = plan_folds(data, settings)
     positions: list[Position] = ["right", *(p for p in settings.break_contract if p != "right")]
 
-    seconds = {"features": 0.0, "heads": 0.0}
+    extractor = Extractor(catalog, project.cache, progress)
     tables, external_tables, infos = [], [], []
     notes: tuple[str, ...] = ()
-    decoded = 0
+    heads = 0.0
     for base in bases:
         prepared = prepare(base, partial(sample_inputs, base.contract, data, catalog))
         if settings.precision == "bfloat16":
-            known = partial(quiet_features, view=recipes[0].view, catalog=catalog, project=project)
+            known = partial(extractor.right, view=recipes[0].view)
             prepared = gated(prepared, data, known, settings.seed)
         for position, recipe in product(positions, recipes):
             key = feature_key(prepared, recipe.view, position)
             entry = Entry(prepared, recipe, key, entry_digest(key, recipe, settings))
-            clock = time.perf_counter()
-            seen = entry_features(entry, everything, catalog, project.cache, progress)
-            seconds["features"] += time.perf_counter() - clock
-            decoded += seen.computed
+            seen = extractor.features(prepared, key, everything)
             clock = time.perf_counter()
             mine = seen.of(inside)
             answers = entry_answers(entry, plan, mine, project.cache, settings.seed, progress)
@@ -87,13 +116,15 @@ def compare(project: Project, catalog: Catalog, bases: Sequence[Base], progress:
                 external_tables.append(
                     external_rows(entry, data, mine, external, seen.of(outside), settings.seed)
                 )
-            seconds["heads"] += time.perf_counter() - clock
+            heads += time.perf_counter() - clock
             infos.append(entry_info(entry, mine, len(data.classes)))
             if base.kind == "lite" and position == "right" and not notes:
                 notes = flattering(base.name, data, mine)
+    seconds = {"features": extractor.seconds, "heads": heads}
+    about = data_info(project, data, len(catalog.rejections()), len(conflicts), notes)
     return write_run(
         project,
-        environment(project, catalog, data, seconds, decoded, started, notes),
+        environment(project, about, seconds, extractor.decoded, started),
         tuple(infos),
         stacked(tables),
         stacked(external_tables) if external_tables else None,
@@ -113,23 +144,6 @@ def sample_inputs(contract: InputContract, data: DataSet, catalog: Catalog) -> N
     if not seen:
         raise DataError("None of the labelled photos can be read any more; import them again.")
     return contract.apply(np.stack(seen))
-
-
-def quiet_features(
-    prepared: Prepared, data: DataSet, *, view: Crop | None, catalog: Catalog, project: Project
-) -> Features:
-    key = feature_key(prepared, view, "right")
-    return features(
-        data.photos.image, prepared, key, catalog.read, project.cache, lambda _done: None
-    )
-
-
-def entry_features(
-    entry: Entry, data: DataSet, catalog: Catalog, cache: Path, progress: Progress
-) -> Features:
-    broken = "" if entry.key.position == "right" else f" [{entry.key.position}]"
-    with progress.task(f"features {entry.prepared.base.name}{broken}", len(data.photos)) as advance:
-        return features(data.photos.image, entry.prepared, entry.key, catalog.read, cache, advance)
 
 
 def flattering(base: str, data: DataSet, seen: Features) -> tuple[str, ...]:
@@ -162,18 +176,28 @@ def entry_info(entry: Entry, seen: Features, classes: int) -> EntryInfo:
     )
 
 
+def data_info(
+    project: Project, data: DataSet, rejected: int, conflicts: int, notes: tuple[str, ...]
+) -> DataInfo:
+    per_class = Counter(data.classes[k] for k in data.photos.label)
+    return DataInfo(
+        name=project.config.name,
+        photos=len(data.photos),
+        groups=len(data.photos.group_name),
+        per_class={name: per_class[name] for name in data.classes},
+        rejected=rejected,
+        conflicts=conflicts,
+        provisional=data.provisional,
+        drawn=project.config.drawn,
+        sha256=data.sha256(),
+        notes=notes,
+    )
+
+
 def environment(
-    project: Project,
-    catalog: Catalog,
-    data: DataSet,
-    seconds: dict[str, float],
-    decoded: int,
-    started: datetime,
-    notes: tuple[str, ...],
+    project: Project, data: DataInfo, seconds: dict[str, float], decoded: int, started: datetime
 ) -> Environment:
     settings = project.config.compare
-    photos = data.photos
-    per_class = Counter(data.classes[k] for k in photos.label)
     machine = describe_machine()
     return Environment(
         footwork=footwork.__version__,
@@ -189,18 +213,7 @@ def environment(
         repeats=settings.repeats if settings.split == "cv" else 1,
         split=settings.split,
         decoded=decoded,
-        data=DataInfo(
-            name=project.config.name,
-            photos=len(photos),
-            groups=len(photos.group_name),
-            per_class={name: per_class[name] for name in data.classes},
-            rejected=len(catalog.rejections()),
-            conflicts=len(catalog.conflicts()),
-            provisional=data.provisional,
-            drawn=project.config.drawn,
-            sha256=data.sha256(),
-            notes=notes,
-        ),
+        data=data,
     )
 
 
