@@ -67,7 +67,6 @@ __all__ = [
     "Rejection",
     "Said",
     "Stamp",
-    "restore",
 ]
 
 HASH_START = re.compile(r"[0-9a-f]{4,64}")
@@ -483,10 +482,3 @@ class Catalog:
             marks = ", ".join("?" * len(some))
             rows += self._database.rows(f"{query} IN ({marks})", some)
         return rows
-
-
-def restore(archive: Path, target_folder: Path) -> Path:
-    """Turn a backup into a project in a new or empty folder (see `backups`)."""
-    from footwork.backups import restore as unpacked
-
-    return unpacked(archive, target_folder)

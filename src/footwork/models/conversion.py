@@ -25,12 +25,12 @@ from footwork.files import PARTIAL, sha256_of, unwritable, write_bytes, write_te
 from footwork.models import keras_networks, onnx_files
 from footwork.models.contract import InputContract
 from footwork.models.keras_bases import KerasBase
+from footwork.models.runtimes import MAX_DIFFERENCE, largest_difference
 from footwork.records import Record, Verified
 
 Inputs: TypeAlias = NDArray[np.float32]
 Sample: TypeAlias = Callable[[], Inputs]
 
-MAX_DIFFERENCE = 1e-3  # norm of the difference over norm of the vector, on every photo
 CONVERTERS = ("keras", "tensorflow", "tf2onnx")
 LAYOUT_VERSION = 1  # of the cache; raise it when the same inputs give another result
 
@@ -178,7 +178,7 @@ def _convert(
         made = folder / "network.onnx"
         try:
             keras_networks.export(keras, model, inputs.shape[1], made)
-            parity = _difference(onnx_files.run(made.read_bytes(), inputs), vectors)
+            parity = largest_difference(onnx_files.run(made.read_bytes(), inputs), vectors)
         except OSError:
             raise  # the disk, not the network: to be said, not to be kept as a result
         except Exception as error:  # tf2onnx and onnxruntime raise anything; Keras still works
@@ -228,7 +228,7 @@ def _keep_onnx(
     graph = onnx_files.vector_graph(name, file, contract, inputs)
     _finite(name, graph.vectors)
     alone = onnx_files.run(graph.model, inputs[:1])
-    parity = _difference(alone, graph.vectors[:1])
+    parity = largest_difference(alone, graph.vectors[:1])
     if not parity <= MAX_DIFFERENCE:
         raise DataError(
             f"The base {name} ({file.name}) answers a photo differently alone and among others "
@@ -250,16 +250,6 @@ def _keep_onnx(
         notes=(*untrained, *graph.notes),
     )
     return _keep(slot, result)
-
-
-def _difference(vectors: Inputs, reference: Inputs) -> float:
-    """Norm of the difference over norm of the reference vector, the worst over the photos."""
-    if vectors.shape != reference.shape:
-        return float("inf")
-    exact = reference.astype(np.float64)
-    lengths = np.linalg.norm(exact, axis=1)
-    apart = np.linalg.norm(vectors.astype(np.float64) - exact, axis=1)
-    return float((apart / np.maximum(lengths, np.finfo(np.float32).tiny)).max())
 
 
 def _finite(name: str, vectors: Inputs) -> Inputs:

@@ -183,5 +183,7 @@ def largest_difference(vectors: Inputs, reference: Inputs) -> float:
     """
     if vectors.shape != reference.shape or not np.isfinite(vectors).all():
         return float("inf")
-    norm = np.linalg.norm(reference, axis=1)
-    return float((np.linalg.norm(vectors - reference, axis=1) / np.maximum(norm, 1e-12)).max())
+    exact = reference.astype(np.float64)
+    apart = np.linalg.norm(vectors.astype(np.float64) - exact, axis=1)
+    lengths = np.linalg.norm(exact, axis=1)
+    return float((apart / np.maximum(lengths, np.finfo(np.float32).tiny)).max())

@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 
 from footwork.errors import DataError, EnvironmentProblem, MissingWeights
 from footwork.images import decode, fit, read_bytes
-from footwork.models import conversion, keras_networks, onnx_files
+from footwork.models import keras_networks, onnx_files
 from footwork.models.contract import InputContract
 from footwork.models.conversion import Converted, KerasNetwork, convert_application, convert_file
 from footwork.models.keras_bases import CAFFE_MEAN, KERAS_BASES, KerasBase
-from footwork.models.runtimes import largest_difference
+from footwork.models.runtimes import MAX_DIFFERENCE, largest_difference
 
 pytestmark = pytest.mark.keras
 
@@ -124,7 +124,7 @@ def test_what_is_known_of_it(files: Path, trained: tuple[Converted, Path]) -> No
     assert (result.runtime, result.weights, result.notes) == ("onnxruntime", "unverified", ())
     assert result.weights_sha256 == digest
     assert result.parameters == SMALL.parameters
-    assert 0 <= result.parity <= conversion.MAX_DIFFERENCE
+    assert 0 <= result.parity <= MAX_DIFFERENCE
     assert result.megabytes == round(result.onnx.stat().st_size / 1e6, 1) > 3
     assert sorted(file.suffix for file in cache.iterdir()) == [".json", ".onnx"]
 
@@ -268,10 +268,10 @@ def test_convnext_is_run_by_keras(tmp_path: Path) -> None:
 def test_the_difference_is_the_worst_over_the_photos() -> None:
     vectors = np.array([[3, 4], [0, 10]], dtype=np.float32)
     other = np.array([[3, 4], [0, 9]], dtype=np.float32)
-    assert conversion._difference(other, vectors) == pytest.approx(0.1)
-    assert conversion._difference(vectors, vectors) == 0
-    assert conversion._difference(vectors[:1], vectors) == float("inf")
-    assert not conversion._difference(other * np.nan, vectors) <= conversion.MAX_DIFFERENCE
+    assert largest_difference(other, vectors) == pytest.approx(0.1)
+    assert largest_difference(vectors, vectors) == 0
+    assert largest_difference(vectors[:1], vectors) == float("inf")
+    assert not largest_difference(other * np.nan, vectors) <= MAX_DIFFERENCE
 
 
 def test_a_batch_of_another_range_is_refused(files: Path, tmp_path: Path) -> None:
@@ -703,7 +703,7 @@ def test_the_originals_four_from_weight_files(name: str, keras: Any, tmp_path: P
     result = convert_application(base, file, sample(base.contract), tmp_path / "cache")
 
     assert (result.runtime, result.weights) == ("onnxruntime", "random")
-    assert result.parity <= conversion.MAX_DIFFERENCE
+    assert result.parity <= MAX_DIFFERENCE
     assert (result.parameters, result.vector_size) == (base.parameters, base.vector_size)
     assert "never trained" in result.notes[0]
     assert result.megabytes == pytest.approx(base.megabytes, rel=0.05)
