@@ -51,3 +51,19 @@ def write_copies(connection: sqlite3.Connection, copies: Iterable[Copy], now: st
         "INSERT INTO copy VALUES (?, ?, ?, ?, ?, ?)",
         [(c.image, c.best, c.bits, c.radius, c.why, now) for c in copies],
     )
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two images that show the same photo, and what says so.
+
+    first < second: SHA-256s. bits: Hamming distance of their 64-bit pHashes, None where that
+    was not what joined them; cosine: of their cached features, likewise. evidence: in words,
+    "hash", "hash (mirrored)", "hash (trimmed)", "features", "same page", ...
+    """
+
+    first: str
+    second: str
+    bits: int | None
+    cosine: float | None
+    evidence: tuple[str, ...]
