@@ -7,6 +7,7 @@ from footwork.catalog import Catalog
 from footwork.project import (
     open_project,
 )
+from footwork.verbs.photos import HERE, Place
 
 if TYPE_CHECKING:
     from footwork.backups import Backup
