@@ -33,7 +33,7 @@ test: lint types
 
 # After a change of dependencies in pyproject.toml. The lock names no index.
 lock:
-	uv pip compile pyproject.toml --extra keras --extra openvino --extra pose --group dev --universal --python-version 3.11 \
+	uv pip compile pyproject.toml --extra keras --extra openvino --extra pose --extra search --extra video --group dev --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-header --quiet --output-file requirements.lock
 
 clean:

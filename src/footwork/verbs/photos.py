@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from footwork.importing.ingest import Imported
 Place = Path | str
 HERE = Path()
-THUMBNAIL = 220  # longest side of the pictures in a report, in pixels
 
 
 def init(folder: Place, *, name: str = "", template: str | None = None) -> Project:

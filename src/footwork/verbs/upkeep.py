@@ -11,7 +11,6 @@ from footwork.verbs.photos import HERE, Place
 
 if TYPE_CHECKING:
     from footwork.backups import Backup
-THUMBNAIL = 220  # longest side of the pictures in a report, in pixels
 
 
 def backup(target: Place, *, project: Place = HERE) -> "Backup":
