@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from footwork.classifier import Classifier
     from footwork.errors import FootworkError
     from footwork.runs import Run, read_run
     from footwork.verbs import (
@@ -21,14 +22,17 @@ if TYPE_CHECKING:
         init,
         judge,
         label,
+        predict,
         report,
         restore,
         status,
+        train,
     )
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Classifier",
     "Compared",
     "FootworkError",
     "Run",
@@ -42,13 +46,15 @@ __all__ = [
     "init",
     "judge",
     "label",
+    "predict",
     "read_run",
     "report",
     "restore",
     "status",
+    "train",
 ]
 
-HOME = {"FootworkError": "errors", "Run": "runs", "read_run": "runs"}
+HOME = {"Classifier": "classifier", "FootworkError": "errors", "Run": "runs", "read_run": "runs"}
 
 
 def __getattr__(name: str) -> Any:

@@ -1,6 +1,11 @@
 """The command line: parse, call, print. One verb per stage; the work is in footwork.verbs."""
 
-from footwork.cli import photos, truth, upkeep  # noqa: F401  each registers its verbs
+from importlib import import_module
+
 from footwork.cli.app import app, main
+
+# Each registers its verbs; in the order of the panels of --help.
+for panel in ("photos", "truth", "use", "upkeep"):
+    import_module(f"footwork.cli.{panel}")
 
 __all__ = ["app", "main"]

@@ -14,7 +14,8 @@ from footwork.errors import EnvironmentProblem, FootworkError, UsageError
 if TYPE_CHECKING:
     from rich.console import Console
 
-PHOTOS, TRUTH, UPKEEP = "Photos and labels", "Models and truth", "Upkeep"
+PHOTOS, TRUTH, USE = "Photos and labels", "Models and truth", "Use"
+UPKEEP = "Upkeep"
 INTERRUPTED = 130
 
 

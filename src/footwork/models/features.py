@@ -163,10 +163,17 @@ Seen = tuple[list[str], NDArray[np.float32], dict[str, str]]  # images, vectors,
 
 
 class Extraction:
-    """Chunks of photos to vectors; `vectors` may be called from many threads at once."""
+    """Chunks of photos to vectors; `vectors` may be called from many threads at once.
 
-    def __init__(self, prepared: Prepared, key: FeatureKey, read: Read) -> None:
+    check: hold the first batch against the contract, as for a whole data set; one lone photo may
+    be as flat as it likes.
+    """
+
+    def __init__(
+        self, prepared: Prepared, key: FeatureKey, read: Read, *, check: bool = True
+    ) -> None:
         self.prepared, self.key, self.read = prepared, key, read
+        self.check = check and key.position == "right"
         self.network: Network | None = None
         self.opening = threading.Lock()
 
@@ -193,7 +200,7 @@ class Extraction:
         """Return the network, loaded after the first batch was checked against the contract."""
         with self.opening:
             if self.network is None:
-                if self.key.position == "right":
+                if self.check:
                     self.key.contract.check(inputs, self.prepared.base.name)
                 self.network = self.prepared.open(1)
             return self.network

@@ -3,21 +3,23 @@
 ONNX Runtime or OpenVINO; Keras itself where the converted network would answer differently.
 """
 
+import importlib.util
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from footwork.errors import EnvironmentProblem
+from footwork.errors import EnvironmentProblem, MissingExtra
 from footwork.models.bases import IMAGENET, RANDOM, Base
 from footwork.models.lite import LITE, build_onnx
 from footwork.models.runtimes import (
     Network,
+    OnnxNetwork,
     OpenVinoNetwork,
     chosen_runtime,
     has_bfloat16,
@@ -30,12 +32,15 @@ if TYPE_CHECKING:
     from footwork.models.conversion import Converted
 
 Sample = Callable[[], NDArray[np.float32]]
+Form = Literal["onnx", "keras", "task"]
 
 
 @dataclass(frozen=True)
 class Prepared:
     """What is known of a base once its weights were found; `open` loads it for running.
 
+    form, model: the network as it can be kept in a file: an ONNX network, a Keras one where the
+    converted one would answer differently, or MediaPipe's bundle; bytes, or where they lie.
     remarks: what the vectors of all readable photos, (n, d), say about this base's use here.
     """
 
@@ -47,8 +52,9 @@ class Prepared:
     runtime: str
     notes: tuple[str, ...]
     open: Callable[[int], Network]  # threads that one call may use
+    form: Form
+    model: Callable[[], bytes | Path]
     precision: str = "float32"
-    onnx: Callable[[], bytes | Path] | None = None  # the network as ONNX, where it has that form
     remarks: Callable[[NDArray[np.float32]], tuple[str, ...]] = lambda _vectors: ()
 
 
@@ -80,7 +86,8 @@ def prepare(base: Base, sample: Sample) -> Prepared:
             runtime=runtime_name(runtime),
             notes=(),
             open=lambda threads: opened(runtime, build(), threads),
-            onnx=build,
+            form="onnx",
+            model=build,
         )
     if base.kind == "pose":
         from footwork.models.pose_network import prepare_pose
@@ -96,7 +103,9 @@ def prepare(base: Base, sample: Sample) -> Prepared:
         weights = base.weights if base.weights in (IMAGENET, RANDOM) else Path(base.weights)
         converted = conversion.convert_application(base.keras, weights, sample, network_cache())
     name, load = runner(converted, sample)
-    onnx = converted.onnx
+    file = converted.onnx or converted.keras
+    if file is None:
+        raise EnvironmentProblem("The cache of converted networks is damaged; delete it.")
     return Prepared(
         base=base,
         weights=converted.weights,
@@ -106,7 +115,8 @@ def prepare(base: Base, sample: Sample) -> Prepared:
         runtime=name,
         notes=converted.notes,
         open=load,
-        onnx=None if onnx is None else lambda: onnx,
+        form="keras" if converted.onnx is None else "onnx",
+        model=lambda: file,
     )
 
 
@@ -116,8 +126,7 @@ def in_bfloat16(prepared: Prepared) -> Prepared:
     Raises MissingExtra without OpenVINO, EnvironmentProblem for another kind of processor or a
     base without an ONNX form. Whether the scores stay is for the caller to see.
     """
-    model = prepared.onnx
-    if model is None:
+    if prepared.form != "onnx":
         raise EnvironmentProblem(f"{prepared.base.name} has no ONNX form to run in bfloat16.")
     if not has_bfloat16():
         raise EnvironmentProblem("This processor has no bfloat16; float32 is as fast.")
@@ -125,7 +134,7 @@ def in_bfloat16(prepared: Prepared) -> Prepared:
         prepared,
         runtime=runtime_name("openvino"),
         precision="bfloat16",
-        open=lambda threads: OpenVinoNetwork(model(), threads, precision="bf16"),
+        open=lambda threads: OpenVinoNetwork(prepared.model(), threads, precision="bf16"),
     )
 
 
@@ -140,3 +149,58 @@ def runner(converted: "Converted", sample: Sample) -> tuple[str, Callable[[int],
     from footwork.models.conversion import KerasNetwork
 
     return runtime_name("keras"), lambda _threads: KerasNetwork(keras)
+
+
+def reopened(
+    base: Base,
+    form: Form,
+    file: Path,
+    *,
+    weights: Verified,
+    weights_sha256: str,
+    vector_size: int,
+    runtime: str,
+    precision: str,
+) -> Prepared:
+    """Return a base whose network was kept in a file of its `form`, as `Prepared` gave it.
+
+    runtime, precision: what ran it then. ONNX Runtime stands in for an OpenVINO that is not here:
+    the two were compared when it was chosen. Raises MissingExtra for other missing parts,
+    DataError for a file that is not such a network.
+    """
+
+    def load(threads: int) -> Network:
+        if form == "keras":
+            from footwork.models.conversion import KerasNetwork
+
+            return KerasNetwork(file)
+        if form == "task":
+            from footwork.models.pose_network import PoseNetwork
+
+            return PoseNetwork(file)
+        from footwork.models.onnx_files import one_file
+
+        model = one_file(base.name, file)
+        if runtime.startswith("openvino-") and importlib.util.find_spec("openvino") is not None:
+            fast = precision == "bfloat16" and has_bfloat16()
+            return OpenVinoNetwork(model, threads, precision="bf16" if fast else "f32")
+        return OnnxNetwork(model, threads)
+
+    needs = {"keras": ("keras", "keras"), "task": ("pose", "mediapipe")}
+    if form in needs:
+        extra, package = needs[form]
+        if importlib.util.find_spec(package) is None:
+            raise MissingExtra(extra, f"A classifier on the base {base.name}")
+    return Prepared(
+        base=base,
+        weights=weights,
+        weights_sha256=weights_sha256,
+        vector_size=vector_size,
+        megabytes=file.stat().st_size / 1e6,
+        runtime=runtime,
+        notes=(),
+        open=cache(load),  # loaded once, however many photos are asked about, one at a time
+        form=form,
+        model=lambda: file,
+        precision=precision,
+    )

@@ -85,6 +85,12 @@ def vector_graph(name: str, file: Path, contract: InputContract, inputs: Vectors
     )
 
 
+def one_file(name: str, file: Path) -> bytes:
+    """Return the bytes of an ONNX file that names no other file. Raises DataError."""
+    data: bytes = _read(name, file).SerializeToString()
+    return data
+
+
 def _read(name: str, file: Path) -> Proto:
     import onnx
 

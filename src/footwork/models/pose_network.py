@@ -68,6 +68,8 @@ def prepare_pose(base: Base) -> Prepared:
         runtime=f"mediapipe-{version('mediapipe')}/{GEOMETRY}",
         notes=(),
         open=opened,
+        form="task",
+        model=lambda: file,
         remarks=how_many_found,
     )
 

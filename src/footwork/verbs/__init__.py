@@ -7,6 +7,7 @@ command line's business.
 from footwork.verbs.photos import Status, clean, dedupe, import_images, init, label, status
 from footwork.verbs.truth import Compared, bases, compare, demo, judge, report
 from footwork.verbs.upkeep import backup, restore
+from footwork.verbs.use import predict, train
 
 __all__ = [
     "Compared",
@@ -21,7 +22,9 @@ __all__ = [
     "init",
     "judge",
     "label",
+    "predict",
     "report",
     "restore",
     "status",
+    "train",
 ]

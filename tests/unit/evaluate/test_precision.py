@@ -29,7 +29,7 @@ def prepared(kind: str) -> Prepared:
     def never(_threads: int) -> Network:
         raise AssertionError("the vectors of this test are made up; nothing is loaded")
 
-    return Prepared(base, "verified", "0" * 64, 4, 1.0, kind, (), open=never, precision=kind)
+    return Prepared(base, "verified", "0" * 64, 4, 1.0, kind, (), never, "onnx", lambda: b"", kind)
 
 
 @pytest.fixture

@@ -78,6 +78,8 @@ class World:
             runtime="test",
             notes=(),
             open=lambda _threads: self.network,
+            form="onnx",
+            model=lambda: b"",
         )
 
 

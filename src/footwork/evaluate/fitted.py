@@ -1,0 +1,205 @@
+"""From a run to a Classifier: the same recipe once more, fitted on every photo.
+
+The classifier promises what the run measured out of fold, never how well it fits its own photos.
+"""
+
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+import footwork
+from footwork.catalog import Catalog
+from footwork.classifier import BaseFacts, ClassifierFacts, Promise, save_classifier
+from footwork.errors import DataError
+from footwork.evaluate.dataset import DataSet, data_set
+from footwork.evaluate.experiment import Extractor, sample_inputs
+from footwork.machine import library_versions
+from footwork.models.bases import chosen, registry
+from footwork.models.features import feature_key
+from footwork.models.head import fit_probe
+from footwork.models.networks import in_bfloat16, prepare
+from footwork.models.recipes import find_recipes
+from footwork.progress import Progress
+from footwork.project import Project
+from footwork.records import EntryInfo, Leaderboard
+from footwork.runs import Run
+
+
+def training_photos(project: Project, catalog: Catalog) -> DataSet:
+    """Return the labelled photos that a classifier may be fitted on: all but external ones."""
+    everything = data_set(catalog.labelled(), project.config.classes)
+    return everything.subset(
+        np.flatnonzero(np.array([split != "external" for split in everything.split]))
+    )
+
+
+def entry_of(
+    run: Run, board: Leaderboard, base: str | None, recipe: str | None
+) -> EntryInfo | None:
+    """Return the run's best entry with right inputs for `base` and `recipe` (None: any)."""
+    infos = {info.entry: info for info in run.entries}
+    for scores in board.entries:
+        info = infos[scores.entry]
+        if info.contract == "right" and base in (None, info.base) and recipe in (None, info.recipe):
+            return info
+    return None
+
+
+def fit_classifier(
+    project: Project,
+    catalog: Catalog,
+    run: Run,
+    board: Leaderboard,
+    info: EntryInfo,
+    folder: Path,
+    progress: Progress,
+) -> Path:
+    """Fit the entry `info` of `run` on all its photos and write the classifier into `folder`.
+
+    project: with the run's own settings. Raises DataError if the photos are no longer those of
+    the run, or the weights no longer those that it used.
+    """
+    data = training_photos(project, catalog)
+    if data.sha256() != run.environment.data.sha256:
+        raise DataError(
+            f"The photos or labels have changed since the run {run.name}. Run `footwork compare` "
+            "again, so that the classifier promises what was measured on these very photos."
+        )
+    (recipe,) = find_recipes([info.recipe], project.config)
+    base = chosen(registry(project), info.base)
+    prepared = prepare(base, partial(sample_inputs, base.contract, data, catalog))
+    if info.precision == "bfloat16":
+        prepared = in_bfloat16(prepared)
+    if prepared.weights_sha256 != info.weights_sha256:
+        raise DataError(
+            f"The weights of {info.base} are not those of the run {run.name} (their SHA-256 "
+            "differs). Run `footwork compare` again with these weights."
+        )
+    key = feature_key(prepared, recipe.view, "right")
+    seen = Extractor(catalog, project.cache, progress).features(prepared, key, data)
+    rows = seen.good()
+    photos = data.photos
+    head = fit_probe(
+        seen.vectors[rows],
+        photos.label[rows],
+        photos.group[rows],
+        len(data.classes),
+        seed=run.environment.seed,
+    )
+    facts = ClassifierFacts(
+        name=folder.name,
+        made_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        footwork=footwork.__version__,
+        classes=data.classes,
+        base=BaseFacts(
+            name=base.name,
+            kind=base.kind,
+            form=prepared.form,
+            contract=base.contract,
+            view=key.view,
+            vector_size=prepared.vector_size,
+            runtime=prepared.runtime,
+            precision=key.precision,
+            decoder=key.decoder,
+            licence=base.licence,
+            weights=prepared.weights,
+            weights_sha256=prepared.weights_sha256,
+        ),
+        recipe=info.recipe,
+        seed=run.environment.seed,
+        promise=promise(run, board, info),
+        data=run.environment.data,
+        versions=library_versions(),
+        files={},
+    )
+    return save_classifier(folder, facts, prepared, head, model_card(facts))
+
+
+def promise(run: Run, board: Leaderboard, info: EntryInfo) -> Promise:
+    (scores,) = [scores for scores in board.entries if scores.entry == info.entry]
+    return Promise(
+        run=run.name,
+        kind=board.kind,
+        folds=board.folds,
+        repeats=board.repeats,
+        photos=board.photos,
+        groups=board.groups,
+        scores=scores,
+        floors=board.floors,
+    )
+
+
+def model_card(facts: ClassifierFacts) -> str:
+    """Return the model card: what it is, what it promises, on what, and where that ends."""
+    said, data, base = facts.promise, facts.data, facts.base
+    f1, guess = said.scores.macro_f1, said.floors.guessing
+    drawn = (
+        ["**Trained on pictures drawn by code. It says nothing about real photos.**", ""]
+        if data.drawn
+        else []
+    )
+    random = (
+        [
+            "**The base model's weights are random, never trained: this classifier is for "
+            "trying things out.**",
+            "",
+        ]
+        if base.weights == "random"
+        else []
+    )
+    rows = [
+        f"| {c.name} | {c.precision:.2f} | {c.recall:.2f} | {c.f1:.2f} | {c.support} |"
+        for c in said.scores.classes
+    ]
+    better = (
+        "That is better than guessing"
+        if said.scores.beats_guessing
+        else "**That cannot be told from guessing**"
+    )
+    test = (
+        f"{said.folds}-fold cross-validation, {said.repeats} times, no copy of a photo on both "
+        "sides of a fold: what this recipe scores on fresh photos of the same kind, measured with "
+        "models trained on a part of the photos. This classifier was then fitted on all of them"
+        if said.kind == "recipe"
+        else "the test photos that came with the import"
+    )
+    lines = [
+        f"# {facts.name}",
+        "",
+        *drawn,
+        *random,
+        f"Sorts a photo into {', '.join(facts.classes)}. Made {facts.made_at} by footwork "
+        f"{facts.footwork}.",
+        "",
+        "## What it promises",
+        "",
+        f"Macro-F1 {f1.value:.2f} (95 % interval {f1.low:.2f} to {f1.high:.2f}), accuracy "
+        f"{said.scores.accuracy.value:.2f}, on {said.photos} photos in {said.groups} groups. "
+        f"{better} ({guess.low:.2f} to {guess.high:.2f}). Measured by {test}.",
+        "",
+        "| class | precision | recall | F1 | photos |",
+        "|---|---|---|---|---|",
+        *rows,
+        "",
+        "## What it was made from",
+        "",
+        f"- Photos: {data.photos} ("
+        + ", ".join(f"{name} {count}" for name, count in data.per_class.items())
+        + f"); {data.provisional} labels are provisional, said by a search query alone.",
+        f"- Base model: {base.name} (weights {base.weights}, SHA-256 "
+        f"{base.weights_sha256[:12]}…, licence {base.licence}).",
+        f"- Input: {base.contract.side} x {base.contract.side}, {base.contract.describe()}, view "
+        f"{base.view}.",
+        f"- Recipe: {facts.recipe}, seed {facts.seed}; run {said.run}.",
+        "",
+        "## Where that ends",
+        "",
+        "- It answers one of its classes for every photo, also for one that shows none of them.",
+        "- The promise holds for photos of the kind that it was measured on. Photos from "
+        "elsewhere can do worse: import some with `--external` and compare again.",
+        *[f"- {note}" for note in data.notes],
+        "",
+    ]
+    return "\n".join(lines)
