@@ -1,7 +1,7 @@
 """A Classifier: a folder that holds all that is needed to name the class of a photo.
 
     classifier.json   what it is, what it promises, and the hashes of the other files
-    network.*         the base model (.onnx, .keras, or MediaPipe's .task), with no outside parts
+    NAME.*            its networks (.onnx, .keras, or MediaPipe's .task), with no outside parts
     head.npz          the fitted head: plain arrays, nothing is ever unpickled
     card.md           the same for people: the model card
 
@@ -13,9 +13,10 @@ import io
 import json
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -28,10 +29,23 @@ from footwork.files import PARTIAL, sha256_of, unwritable, write_bytes, write_te
 from footwork.images import read_bytes
 from footwork.machine import cores
 from footwork.models.bases import Base
-from footwork.models.contract import Crop, InputContract
-from footwork.models.features import CHUNK, Extraction, FeatureKey, ahead
+from footwork.models.contract import InputContract
+from footwork.models.features import (
+    CHUNK,
+    Extraction,
+    FeatureKey,
+    Locate,
+    Read,
+    Seen,
+    ahead,
+    feature_key,
+    nowhere,
+)
 from footwork.models.head import Probe
 from footwork.models.networks import Form, Prepared, reopened
+from footwork.models.pose import unpacked
+from footwork.models.sights import Sight, blocks_of
+from footwork.models.views import Box, Landmarks, View, needs_body, region_box
 from footwork.progress import Progress
 from footwork.project import ClassName
 from footwork.records import DataInfo, EntryScores, Floors, Record, Verified
@@ -42,13 +56,18 @@ MAX_NETWORK = 2**31  # bytes; an ONNX file cannot be larger
 
 
 class BaseFacts(Record):
-    """The base model inside: how to run it, and where it came from."""
+    """A base model inside: its file, how to run it, and where it came from.
 
+    views: what it is shown; joined: their vectors stand side by side, else they are averaged.
+    """
+
+    file: str = Field(pattern=r"^[a-z]+[0-9]*\.(onnx|keras|task)$")
     name: str
     kind: Literal["lite", "keras", "pose", "file"]
     form: Form
     contract: InputContract
-    view: Crop
+    views: tuple[View, ...] = Field(min_length=1)
+    joined: bool
     vector_size: int = Field(gt=0, le=1_000_000)
     runtime: str
     precision: Literal["float32", "bfloat16"]
@@ -75,14 +94,19 @@ class Promise(Record):
 
 
 class ClassifierFacts(Record):
-    """classifier.json. files: name -> SHA-256 of network and head."""
+    """classifier.json.
+
+    locator: the network that finds the climber, where a view is a part of one. files: name ->
+    SHA-256 of every network and the head.
+    """
 
     format: Literal["footwork classifier 1"] = "footwork classifier 1"
     name: str
     made_at: str
     footwork: str
     classes: tuple[ClassName, ...] = Field(min_length=2)
-    base: BaseFacts
+    bases: tuple[BaseFacts, ...] = Field(min_length=1, max_length=16)
+    locator: BaseFacts | None
     recipe: str
     seed: int
     promise: Promise
@@ -112,55 +136,33 @@ class Answers:
 class Classifier:
     """Made by `load`. May be used from many threads at once."""
 
-    def __init__(self, folder: Path, facts: ClassifierFacts, prepared: Prepared, head: Probe):
+    def __init__(
+        self,
+        folder: Path,
+        facts: ClassifierFacts,
+        sights: Sequence[Sight],
+        locator: Sight | None,
+        head: Probe,
+    ) -> None:
         self.folder = folder
         self.facts = facts
+        self._sights = sights
+        self._locator = locator
         self._head = head
-        base = facts.base
-        self._prepared = prepared
-        self._key = FeatureKey(
-            base=base.name,
-            weights_sha256=base.weights_sha256,
-            contract=base.contract,
-            view=base.view,
-            position="right",
-            runtime=base.runtime,
-            precision=base.precision,
-            decoder=base.decoder,
-        )
 
     @classmethod
     def load(cls, folder: Path | str) -> "Classifier":
-        """Read and check a classifier's folder; the network itself is started when first used.
+        """Read and check a classifier's folder; the networks are started when first used.
 
         Raises DataError for a folder that is none, is damaged or is of a newer format,
-        MissingExtra where its network needs a part of footwork that is not installed.
+        MissingExtra where a network needs a part of footwork that is not installed.
         """
         folder = Path(folder)
         facts = read_facts(folder)
-        network = folder / network_name(facts.base.form)
-        for file in (network, folder / HEAD):
-            check_file(file, facts.files.get(file.name, ""))
-        head = read_head(folder / HEAD, facts.base.vector_size, len(facts.classes))
-        base = Base(
-            name=facts.base.name,
-            kind=facts.base.kind,
-            contract=facts.base.contract,
-            weights=str(network),
-            licence=facts.base.licence,
-            vector_size=facts.base.vector_size,
-        )
-        prepared = reopened(
-            base,
-            facts.base.form,
-            network,
-            weights=facts.base.weights,
-            weights_sha256=facts.base.weights_sha256,
-            vector_size=facts.base.vector_size,
-            runtime=facts.base.runtime,
-            precision=facts.base.precision,
-        )
-        return cls(folder, facts, prepared, head)
+        sights = [read_sight(folder, facts, base) for base in facts.bases]
+        locator = None if facts.locator is None else read_sight(folder, facts, facts.locator)
+        head = read_head(folder, facts, sum(blocks_of(sights)))
+        return cls(folder, facts, sights, locator, head)
 
     def predict(self, photos: Sequence[Path], progress: Progress | None = None) -> Answers:
         """Return class probabilities of photos. One that cannot be read is a row with its reason.
@@ -179,16 +181,19 @@ class Classifier:
     def _answers(
         self, names: Sequence[str], read: Callable[[int], bytes], progress: Progress
     ) -> Answers:
-        work = Extraction(self._prepared, self._key, lambda row: read(int(row)), check=False)
-        numbered = [str(i) for i in range(len(names))]
         proba = np.full((len(names), len(self.facts.classes)), np.nan)
         reasons = [""] * len(names)
+        numbered = [str(i) for i in range(len(names))]
         chunks = [numbered[i : i + CHUNK] for i in range(0, len(numbered), CHUNK)]
+
+        def work(chunk: Sequence[str]) -> Seen:
+            return self._vectors(chunk, lambda row: read(int(row)))
+
         with (
             progress.task("predicting", len(names)) as advance,
             ThreadPoolExecutor(cores()) as threads,
         ):
-            for good, vectors, failed in ahead(threads, work.vectors, chunks, 2 * cores()):
+            for good, vectors, failed in ahead(threads, work, chunks, 2 * cores()):
                 rows = [int(number) for number in good]
                 if rows:
                     proba[rows] = self._head.predict_proba(vectors)
@@ -197,44 +202,100 @@ class Classifier:
                 advance(len(good) + len(failed))
         return Answers(self.facts.classes, tuple(names), proba, tuple(reasons))
 
+    def _vectors(self, chunk: Sequence[str], read: Read) -> Seen:
+        """Return the vectors of the photos that all networks could see, and the other reasons."""
+        bodies: dict[str, Landmarks | None] = {}
+        if self._locator is not None:
+            found, said, _ = look(self._locator, self._locator.keys[0], chunk, read)
+            bodies = {name: unpacked(one) for name, one in zip(found, said, strict=True)}
+        good, failed = list(chunk), dict[str, str]()
+        parts: list[NDArray[np.float32]] = []
+        for one in self._sights:
+            for key in one.keys:
+                where = partial(locate, bodies, key.view)
+                names, said, reasons = look(one, key, good, read, where)
+                vectors = one.prepared.vectors(said)
+                stay = [i for i, name in enumerate(good) if name in set(names)]
+                parts = [part[stay] for part in parts]
+                parts.append(vectors)
+                good, failed = names, failed | reasons
+        of_sights, start = [], 0
+        for one in self._sights:
+            of_sights.append(one.vectors(parts[start : start + len(one.keys)]))
+            start += len(one.keys)
+        return good, np.concatenate(of_sights, axis=1), failed
+
+
+def locate(bodies: Mapping[str, Landmarks | None], view: str, name: str) -> Box | None:
+    return region_box(bodies.get(name), view) if needs_body(view) else None
+
+
+def look(
+    one: Sight, key: FeatureKey, chunk: Sequence[str], read: Read, where: Locate = nowhere
+) -> Seen:
+    return Extraction(one.prepared, key, read, where, check=False).vectors(chunk)
+
 
 def save_classifier(
-    folder: Path, facts: ClassifierFacts, prepared: Prepared, head: Probe, card: str
+    folder: Path,
+    facts: ClassifierFacts,
+    networks: Mapping[str, Prepared],
+    head: Probe,
+    card: str,
 ) -> Path:
-    """Write a classifier's folder, whole or not at all. facts.files is filled in here.
+    """Write a classifier's folder, whole or not at all.
 
-    Raises EnvironmentProblem if it cannot be written, DataError if `folder` exists.
+    networks: by the file name that `facts` gives them. facts.files is filled in here. Raises
+    EnvironmentProblem if it cannot be written, DataError if `folder` exists.
     """
     if folder.exists():
         raise DataError(f"{folder} exists already; give the classifier another name.")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        partial = Path(tempfile.mkdtemp(prefix=PARTIAL, dir=folder.parent))
+        partial_folder = Path(tempfile.mkdtemp(prefix=PARTIAL, dir=folder.parent))
     except OSError as error:
         raise unwritable(folder, error) from error
     try:
-        network = partial / network_name(prepared.form)
-        model = prepared.model()
-        if isinstance(model, Path):
-            shutil.copyfile(model, network)
-        else:
-            write_bytes(network, model)
-        write_bytes(partial / HEAD, head_bytes(head))
-        files = {file.name: sha256_of(file) for file in (network, partial / HEAD)}
+        for name, prepared in networks.items():
+            model = prepared.model()
+            if isinstance(model, Path):
+                shutil.copyfile(model, partial_folder / name)
+            else:
+                write_bytes(partial_folder / name, model)
+        write_bytes(partial_folder / HEAD, head_bytes(head))
+        files = {name: sha256_of(partial_folder / name) for name in (*networks, HEAD)}
         whole = facts.model_copy(update={"files": files})
-        write_text(partial / FACTS, whole.model_dump_json(indent=1))
-        write_text(partial / CARD, card)
-        partial.chmod(0o755)
-        partial.rename(folder)
+        write_text(partial_folder / FACTS, whole.model_dump_json(indent=1))
+        write_text(partial_folder / CARD, card)
+        partial_folder.chmod(0o755)
+        partial_folder.rename(folder)
     except OSError as error:
         raise unwritable(folder, error) from error
     finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        shutil.rmtree(partial_folder, ignore_errors=True)
     return folder
 
 
-def network_name(form: Form) -> str:
-    return f"network.{form}"
+def base_facts(one: Sight, file: str) -> BaseFacts:
+    """Return what a classifier keeps of a sight. file: the name of its network, no suffix."""
+    prepared, key = one.prepared, one.keys[0]
+    base = prepared.base
+    return BaseFacts(
+        file=f"{file}.{prepared.form}",
+        name=base.name,
+        kind=base.kind,
+        form=prepared.form,
+        contract=base.contract,
+        views=tuple(key.view for key in one.keys),
+        joined=one.joined,
+        vector_size=prepared.vector_size,
+        runtime=prepared.runtime,
+        precision=key.precision,
+        decoder=key.decoder,
+        licence=base.licence,
+        weights=prepared.weights,
+        weights_sha256=prepared.weights_sha256,
+    )
 
 
 def read_facts(folder: Path) -> ClassifierFacts:
@@ -261,6 +322,31 @@ def read_facts(folder: Path) -> ClassifierFacts:
         raise DataError(f"{file} is damaged: {key}: {first['msg']}. Train it again.") from None
     except ValueError as error:
         raise DataError(f"{file} is damaged: {error}. Train it again.") from error
+
+
+def read_sight(folder: Path, facts: ClassifierFacts, kept: BaseFacts) -> Sight:
+    network = folder / kept.file
+    check_file(network, facts.files.get(kept.file, ""))
+    base = Base(
+        name=kept.name,
+        kind=kept.kind,
+        contract=kept.contract,
+        weights=str(network),
+        licence=kept.licence,
+        vector_size=kept.vector_size,
+    )
+    prepared = reopened(
+        base,
+        kept.form,
+        network,
+        weights=kept.weights,
+        weights_sha256=kept.weights_sha256,
+        vector_size=kept.vector_size,
+        runtime=kept.runtime,
+        precision=kept.precision,
+    )
+    keys = tuple(feature_key(prepared, view, "right") for view in kept.views)
+    return Sight(prepared, keys, kept.joined)
 
 
 def check_file(file: Path, sha256: str) -> None:
@@ -290,8 +376,10 @@ def head_bytes(head: Probe) -> bytes:
     return buffer.getvalue()
 
 
-def read_head(file: Path, size: int, classes: int) -> Probe:
-    """Read a head for (n, size) vectors and `classes` classes; DataError if it is none."""
+def read_head(folder: Path, facts: ClassifierFacts, size: int) -> Probe:
+    """Read the head for vectors of `size` numbers; DataError if it is none."""
+    file, classes = folder / HEAD, len(facts.classes)
+    check_file(file, facts.files.get(HEAD, ""))
     shapes = {
         "mean": (size,), "scale": (size,), "weights": (size, classes), "bias": (classes,),
         "strength": (),

@@ -14,6 +14,7 @@ import pytest
 
 from footwork.classifier import Classifier, photos_in
 from footwork.errors import DataError
+from footwork.files import sha256_of
 from footwork.images import encode_jpeg
 
 
@@ -177,7 +178,7 @@ def outside(folder: Path) -> None:
 
 
 DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
-    "network": (lambda f: flip_a_byte(f / "network.onnx"), "network.onnx is not the file"),
+    "network": (lambda f: flip_a_byte(f / "network1.onnx"), "network1.onnx is not the file"),
     "head": (lambda f: flip_a_byte(f / "head.npz"), "head.npz is not the file"),
     "no head": (lambda f: (f / "head.npz").unlink(), "head.npz is missing"),
     "link": (outside, "head.npz is missing"),
@@ -200,8 +201,6 @@ def test_a_damaged_folder_is_refused(case: str, project: Path, tmp_path: Path) -
 
 
 def test_a_head_of_another_shape_or_a_pickle_is_refused(project: Path, tmp_path: Path) -> None:
-    from footwork.classifier import read_head
-
     with np.load(project / "classifiers/first/head.npz") as arrays:
         good = dict(arrays)
     cases = {
@@ -209,10 +208,13 @@ def test_a_head_of_another_shape_or_a_pickle_is_refused(project: Path, tmp_path:
         "nan": good | {"bias": good["bias"] * np.nan},
         "object": good | {"bias": np.array([print, None], dtype=object)},
     }
-    for name, arrays_ in cases.items():
-        np.savez(tmp_path / f"{name}.npz", **arrays_)
-        with pytest.raises(DataError, match="Train it again"):
-            read_head(tmp_path / f"{name}.npz", 1280, 2)
+    for name, changed in cases.items():
+        folder = shutil.copytree(project / "classifiers/first", tmp_path / name)
+        np.savez(folder / "head.npz", **changed)
+        facts = json.loads((folder / "classifier.json").read_text())
+        edit("files", facts["files"] | {"head.npz": sha256_of(folder / "head.npz")})(folder)
+        with pytest.raises(DataError, match=r"head\.npz is not"):
+            Classifier.load(folder)
 
 
 def test_where_there_is_no_classifier_it_says_how_to_make_one(tmp_path: Path) -> None:

@@ -38,7 +38,8 @@ def train(
         return
     console = stdout()
     f1 = facts.promise.scores.macro_f1
-    fitted = f"{facts.base.name} · {facts.recipe}, fitted on {facts.data.photos:,} photos"
+    names = "+".join(base.name for base in facts.bases)
+    fitted = f"{names} · {facts.recipe}, fitted on {facts.data.photos:,} photos"
     console.print(f"{fitted}: {', '.join(facts.classes)}", markup=False)
     console.print(
         f"It promises a macro-F1 of [bold]{f1.value:.2f}[/] ({f1.low:.2f} to {f1.high:.2f}) on "

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,30 +16,42 @@ from footwork.evaluate.dataset import DataSet, Plan
 from footwork.files import write_bytes
 from footwork.folds import Fold
 from footwork.machine import library_versions
-from footwork.models.features import FeatureKey, Features
-from footwork.models.head import fit_probe, out_of_fold
-from footwork.models.networks import Prepared
+from footwork.models.features import Features
+from footwork.models.head import fit_head, out_of_fold
 from footwork.models.recipes import Recipe
+from footwork.models.sights import Sight, blocks_of
 from footwork.predictions import FAILED, NO_ANSWER, OK, EntryName, Predictions
 from footwork.progress import Progress
 from footwork.project import CompareSettings
+from footwork.records import Position
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One row of the comparison to be: a base under a position of its contract, and a recipe."""
+    """One row of the comparison to be: bases under a position of their contracts, and a recipe."""
 
-    prepared: Prepared
+    sights: tuple[Sight, ...]
     recipe: Recipe
-    key: FeatureKey
+    position: Position
     digest: str
 
+    @property
+    def base(self) -> str:
+        return "+".join(sight.prepared.base.name for sight in self.sights)
 
-def entry_digest(key: FeatureKey, recipe: Recipe, settings: CompareSettings) -> str:
+    @property
+    def blocks(self) -> tuple[int, ...]:
+        return blocks_of(self.sights)
+
+
+def entry_digest(sights: Sequence[Sight], recipe: Recipe, settings: CompareSettings) -> str:
     """Hash the whole configuration of an entry: inputs, head, folds, seed and versions."""
     c = settings
     whole = [
-        key.model_dump(mode="json"),
+        [
+            [sight.prepared.numbers, *(key.model_dump(mode="json") for key in sight.keys)]
+            for sight in sights
+        ],
         recipe.model_dump(mode="json"),
         [c.folds, c.repeats, c.seed] if c.split == "cv" else ["given", c.seed],
         footwork.__version__,
@@ -76,7 +89,7 @@ def entry_answers(
     ]
     answers = np.full(shape, np.nan)
     total = sum(len(repeat) for repeat in folds)
-    title = f"{entry.recipe.name} on {entry.prepared.base.name}"
+    title = f"{entry.recipe.name} on {entry.base}"
     with progress.task(title, total, unit="folds") as advance:
         answers[:, good] = out_of_fold(
             seen.vectors[good],
@@ -85,6 +98,8 @@ def entry_answers(
             len(plan.data.classes),
             folds,
             seed=seed,
+            kind=entry.recipe.kind,
+            blocks=entry.blocks,
             progress=advance,
         )
     write_array(kept, answers)
@@ -132,7 +147,7 @@ def prediction_rows(
     return Predictions(
         classes=classes,
         photos=data.photos,
-        entries=(EntryName(entry.digest, entry.prepared.base.name, entry.recipe.name),),
+        entries=(EntryName(entry.digest, entry.base, entry.recipe.name),),
         entry=np.zeros(len(proba), dtype=np.int64),
         photo=np.tile(np.arange(len(test)), repeats),
         repeat=np.repeat(np.arange(repeats), len(test)),
@@ -156,8 +171,14 @@ def external_rows(
         )
     train, test = inside.good(), outside.good()
     k = len(data.classes)
-    head = fit_probe(
-        inside.vectors[train], data.photos.label[train], data.photos.group[train], k, seed=seed
+    head = fit_head(
+        entry.recipe.kind,
+        inside.vectors[train],
+        data.photos.label[train],
+        data.photos.group[train],
+        k,
+        seed=seed,
+        blocks=entry.blocks,
     )
     answers = np.full((1, len(external.photos), k), np.nan)
     answers[0, test] = head.predict_proba(outside.vectors[test])

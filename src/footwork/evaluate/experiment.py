@@ -7,7 +7,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from itertools import product
@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import footwork
-from footwork.catalog import Catalog
+from footwork.catalog import Catalog, Counts
 from footwork.errors import DataError
 from footwork.evaluate.answers import (
     Entry,
@@ -26,22 +26,33 @@ from footwork.evaluate.answers import (
     external_rows,
     prediction_rows,
 )
-from footwork.evaluate.dataset import DataSet, data_set, plan_folds
+from footwork.evaluate.dataset import DataSet, data_set, plan_folds, sides
+from footwork.evaluate.leak import files_of, measure_leak
 from footwork.evaluate.precision import gated
 from footwork.evaluate.seen_before import known_classes, warning
 from footwork.files import write_text
 from footwork.images import Unreadable
 from footwork.machine import describe_machine, library_versions
-from footwork.models.bases import Base
-from footwork.models.contract import Crop, InputContract
-from footwork.models.features import FeatureKey, Features, feature_key, features, square
+from footwork.models.bases import POSE, Base, registry
+from footwork.models.contract import InputContract
+from footwork.models.features import (
+    FeatureKey,
+    Features,
+    Locate,
+    feature_key,
+    features,
+    nowhere,
+)
 from footwork.models.lite import imagenet_answers
 from footwork.models.networks import Prepared, prepare
+from footwork.models.pose import unpacked
 from footwork.models.recipes import find_recipes
+from footwork.models.sights import Sight, sight
+from footwork.models.views import Landmarks, needs_body, region_box, square
 from footwork.predictions import Predictions, stacked
 from footwork.progress import Progress
 from footwork.project import Project, dump_config
-from footwork.records import DataInfo, EntryInfo, Environment, Position
+from footwork.records import DataInfo, Disputed, EntryInfo, Environment, Position, Verified
 from footwork.runs import Run, new_run_folder
 
 
@@ -50,36 +61,80 @@ class Extractor:
     """Features for a whole comparison, with what they cost: everything decoded counts once here.
 
     decoded: photos decoded and put through a network; seconds: spent, the cache included.
+    locator: the base `pose`, where a view is a part of the climber; it is asked once per photo.
     """
 
     catalog: Catalog
     cache: Path
     progress: Progress
+    locator: Prepared | None = None
     decoded: int = 0
     seconds: float = 0.0
+    bodies: dict[str, Landmarks | None] = field(default_factory=dict)
 
     def features(self, prepared: Prepared, key: FeatureKey, data: DataSet) -> Features:
+        locate = self.located(key.view, data) if needs_body(key.view) else nowhere
         started = time.perf_counter()
+        own = key.view == prepared.base.contract.crop
+        view = "" if own else f" {key.view}"
         broken = "" if key.position == "right" else f" [{key.position}]"
         precise = "" if key.precision == "float32" else f" in {key.precision}"
-        title = f"features {prepared.base.name}{broken}{precise}"
+        title = f"features {prepared.base.name}{view}{broken}{precise}"
         images = data.photos.image
         with self.progress.task(title, len(images)) as advance:
-            seen = features(images, prepared, key, self.catalog.read, self.cache, advance)
+            seen = features(images, prepared, key, self.catalog.read, self.cache, advance, locate)
         self.decoded += seen.computed
         self.seconds += time.perf_counter() - started
         return seen
 
-    def right(self, prepared: Prepared, data: DataSet, view: Crop | None) -> Features:
+    def seen(self, sights: Sequence[Sight], data: DataSet) -> Features:
+        """Return what several sights make of the photos, side by side.
+
+        A photo that fails in one fails; times add up.
+        """
+        of_views = [[self.features(s.prepared, key, data) for key in s.keys] for s in sights]
+        parts = [part for views in of_views for part in views]
+        vectors = [
+            one.vectors([view.vectors for view in views])
+            for one, views in zip(sights, of_views, strict=True)
+        ]
+        failed: dict[int, str] = {}
+        for part in reversed(parts):
+            failed |= part.failed
+        return Features(
+            np.concatenate(vectors, axis=1),
+            dict(sorted(failed.items())),
+            sum(part.milliseconds for part in parts),
+            sum(part.computed for part in parts),
+        )
+
+    def located(self, view: str, data: DataSet) -> Locate:
+        """Return where `view` lies in each photo, by its SHA-256."""
+        missing = [image for image in data.photos.image if image not in self.bodies]
+        if missing and self.locator is not None:
+            pose = replace(self.locator, finish=None)  # the landmarks themselves
+            key = feature_key(pose, None, "right")
+            said = self.features(pose, key, data)
+            for i, image in enumerate(data.photos.image):
+                self.bodies[image] = None if i in said.failed else unpacked(said.vectors[i])
+        return lambda image: region_box(self.bodies.get(image), view)
+
+    def right(self, prepared: Prepared, data: DataSet, view: str | None) -> Features:
         return self.features(prepared, feature_key(prepared, view, "right"), data)
 
 
 SAMPLE = 8  # real photos on which a converted network is compared with the original
 
 
-def compare(project: Project, catalog: Catalog, bases: Sequence[Base], progress: Progress) -> Run:
+def compare(
+    project: Project,
+    catalog: Catalog,
+    bases: Sequence[tuple[Base, ...]],
+    progress: Progress,
+) -> Run:
     """Run every base x recipe of the project's settings and return the finished run's folder.
 
+    bases: each entry one base, or several whose vectors stand side by side.
     Raises DataError if the photos do not allow it, UsageError for unknown names,
     EnvironmentProblem for missing weights or packages. What was computed before an
     interruption (features, whole entries) is kept and used again.
@@ -89,25 +144,39 @@ def compare(project: Project, catalog: Catalog, bases: Sequence[Base], progress:
     recipes = find_recipes(settings.recipes, project.config)
     labelled, conflicts = catalog.judged()
     everything = data_set(labelled, project.config.classes)
-    is_external = np.array([split == "external" for split in everything.split])
-    inside, outside = np.flatnonzero(~is_external), np.flatnonzero(is_external)
+    cut = sides(everything)
+    inside, outside = cut.inside, cut.outside
     data, external = everything.subset(inside), everything.subset(outside)
     plan = plan_folds(data, settings)
     positions: list[Position] = ["right", *(p for p in settings.break_contract if p != "right")]
 
     extractor = Extractor(catalog, project.cache, progress)
-    tables, external_tables, infos = [], [], []
+    tables, external_tables = [], []
+    infos: list[EntryInfo] = []
     notes: tuple[str, ...] = ()
+    files = files_of(catalog, project) if settings.split == "cv" else None
+    leak: Predictions | None = None
     heads = 0.0
-    for base in bases:
-        prepared = prepare(base, partial(sample_inputs, base.contract, data, catalog))
-        if settings.precision == "bfloat16":
-            known = partial(extractor.right, view=recipes[0].view)
-            prepared = gated(prepared, data, known, settings.seed)
+    known: dict[str, Prepared] = {}
+
+    def ready(base: Base) -> Prepared:
+        if base.name not in known:
+            prepared = prepare(base, partial(sample_inputs, base.contract, data, catalog))
+            if settings.precision == "bfloat16":
+                in_right = partial(extractor.right, view=None)
+                prepared = gated(prepared, data, in_right, settings.seed)
+            known[base.name] = prepared
+        return known[base.name]
+
+    if any(recipe.needs_body for recipe in recipes):
+        extractor.locator = ready(registry(project)[POSE])
+    for together in bases:
         for position, recipe in product(positions, recipes):
-            key = feature_key(prepared, recipe.view, position)
-            entry = Entry(prepared, recipe, key, entry_digest(key, recipe, settings))
-            seen = extractor.features(prepared, key, everything)
+            sights = tuple(
+                sight(ready(base), recipe, position, extractor.locator) for base in together
+            )
+            entry = Entry(sights, recipe, position, entry_digest(sights, recipe, settings))
+            seen = extractor.seen(sights, everything)
             clock = time.perf_counter()
             mine = seen.of(inside)
             answers = entry_answers(entry, plan, mine, project.cache, settings.seed, progress)
@@ -116,19 +185,26 @@ def compare(project: Project, catalog: Catalog, bases: Sequence[Base], progress:
                 external_tables.append(
                     external_rows(entry, data, mine, external, seen.of(outside), settings.seed)
                 )
+            if files is not None and not infos:  # the first entry stands for all
+                leak = measure_leak(
+                    entry, files, partial(extractor.seen, sights), project, progress
+                )
             heads += time.perf_counter() - clock
             infos.append(entry_info(entry, mine, len(data.classes)))
-            if base.kind == "lite" and position == "right" and not notes:
-                notes = flattering(base.name, data, mine)
+            if not notes and plain(entry):
+                notes = flattering(entry.base, data, mine)
     seconds = {"features": extractor.seconds, "heads": heads}
-    about = data_info(project, data, len(catalog.rejections()), len(conflicts), notes)
-    return write_run(
-        project,
-        environment(project, about, seconds, extractor.decoded, started),
-        tuple(infos),
-        stacked(tables),
-        stacked(external_tables) if external_tables else None,
+    about = data_info(project, data, catalog.counts(), (*cut.notes(), *notes))
+    run = Run(
+        folder=project.runs,
+        environment=environment(project, about, seconds, extractor.decoded, started),
+        entries=tuple(infos),
+        predictions=stacked(tables),
+        external=stacked(external_tables) if external_tables else None,
+        leak=leak,
+        disputed=tuple(Disputed(images=c.images, labels=c.labels) for c in conflicts),
     )
+    return write_run(project, run)
 
 
 def sample_inputs(contract: InputContract, data: DataSet, catalog: Catalog) -> NDArray[np.float32]:
@@ -154,40 +230,61 @@ def flattering(base: str, data: DataSet, seen: Features) -> tuple[str, ...]:
     return (warning(found, base),) if found else ()
 
 
+def plain(entry: Entry) -> bool:
+    """Whether an entry is one lite base with right inputs and its own crop."""
+    (first, *others) = entry.sights
+    base = first.prepared.base
+    own = [key.view for key in first.keys] == [base.contract.crop]
+    return not others and own and base.kind == "lite" and entry.position == "right"
+
+
 def entry_info(entry: Entry, seen: Features, classes: int) -> EntryInfo:
-    prepared, key = entry.prepared, entry.key
-    head = 8 * (prepared.vector_size + 1) * classes / 1e6
+    """Say what an entry is; what its bases have each for themselves is joined by '+'."""
+    ready = [sight.prepared for sight in entry.sights]
+    size = sum(entry.blocks)
+    head = 8 * (size + 1) * classes / 1e6
+    good = seen.vectors[seen.good()]
+    edges = np.cumsum([0, *(sum(sight.blocks) for sight in entry.sights)])
+    remarks = [
+        remark
+        for sight, start, end in zip(entry.sights, edges, edges[1:], strict=False)
+        for remark in sight.prepared.remarks(good[:, start:end])
+    ]
     return EntryInfo(
         entry=entry.digest,
-        base=prepared.base.name,
+        base=entry.base,
         recipe=entry.recipe.name,
-        contract=key.position,
-        weights=prepared.weights,
-        weights_sha256=prepared.weights_sha256,
-        licence=prepared.base.licence,
-        side=key.contract.side,
-        view=key.view,
-        vector_size=prepared.vector_size,
-        runtime=prepared.runtime,
-        precision=prepared.precision,
+        contract=entry.position,
+        weights=worst([one.weights for one in ready]),
+        weights_sha256="+".join(one.weights_sha256 for one in ready),
+        licence=" + ".join(dict.fromkeys(one.base.licence for one in ready)),
+        side=max(one.base.contract.side for one in ready),
+        view="+".join(",".join(key.view for key in sight.keys) for sight in entry.sights),
+        vector_size=size,
+        runtime="+".join(dict.fromkeys(one.runtime for one in ready)),
+        precision="+".join(dict.fromkeys(one.precision for one in ready)),
         milliseconds=seen.milliseconds,
-        megabytes=prepared.megabytes + head,
-        notes=(*prepared.notes, *prepared.remarks(seen.vectors[seen.good()])),
+        megabytes=sum(one.megabytes for one in ready) + head,
+        notes=(*(note for one in ready for note in one.notes), *remarks),
     )
 
 
-def data_info(
-    project: Project, data: DataSet, rejected: int, conflicts: int, notes: tuple[str, ...]
-) -> DataInfo:
+def worst(weights: Sequence[Verified]) -> Verified:
+    order: tuple[Verified, ...] = ("random", "unverified", "verified")
+    return min(weights, key=order.index)
+
+
+def data_info(project: Project, data: DataSet, counts: Counts, notes: tuple[str, ...]) -> DataInfo:
     per_class = Counter(data.classes[k] for k in data.photos.label)
     return DataInfo(
         name=project.config.name,
         photos=len(data.photos),
         groups=len(data.photos.group_name),
         per_class={name: per_class[name] for name in data.classes},
-        rejected=rejected,
-        conflicts=conflicts,
+        rejected=counts.rejected,
+        conflicts=counts.conflicts,
         provisional=data.provisional,
+        copies=counts.copies,
         drawn=project.config.drawn,
         sha256=data.sha256(),
         notes=notes,
@@ -217,20 +314,23 @@ def environment(
     )
 
 
-def write_run(
-    project: Project,
-    environment: Environment,
-    entries: tuple[EntryInfo, ...],
-    predictions: Predictions,
-    external: Predictions | None,
-) -> Run:
-    """Write the run's folder aside and rename it: it appears whole or not at all."""
-    with new_run_folder(project.runs, project.config.name, environment.started) as folder:
+def write_run(project: Project, run: Run) -> Run:
+    """Write the run's folder aside and rename it: it appears whole or not at all.
+
+    run: its folder is not made yet. Returns the run where it lies now.
+    """
+    name, started = project.config.name, run.environment.started
+    with new_run_folder(project.runs, name, started) as folder:
         write_text(folder.partial / "config.toml", dump_config(project.config))
-        write_text(folder.partial / "environment.json", environment.model_dump_json(indent=1))
-        listed = [entry.model_dump(mode="json") for entry in entries]
-        write_text(folder.partial / "entries.json", json.dumps(listed, indent=1))
-        predictions.write(folder.partial / "predictions.parquet")
-        if external is not None:
-            external.write(folder.partial / "external.parquet")
-    return Run(folder.final, environment, entries, predictions, external)
+        write_text(folder.partial / "environment.json", run.environment.model_dump_json(indent=1))
+        for file, items in (("entries.json", run.entries), ("conflicts.json", run.disputed)):
+            listed = [item.model_dump(mode="json") for item in items]
+            write_text(folder.partial / file, json.dumps(listed, indent=1))
+        for table, file in (
+            (run.predictions, "predictions.parquet"),
+            (run.external, "external.parquet"),
+            (run.leak, "leak.parquet"),
+        ):
+            if table is not None:
+                table.write(folder.partial / file)
+    return replace(run, folder=folder.final)

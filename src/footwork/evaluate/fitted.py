@@ -11,16 +11,17 @@ import numpy as np
 
 import footwork
 from footwork.catalog import Catalog
-from footwork.classifier import BaseFacts, ClassifierFacts, Promise, save_classifier
+from footwork.classifier import ClassifierFacts, Promise, base_facts, save_classifier
 from footwork.errors import DataError
 from footwork.evaluate.dataset import DataSet, data_set
 from footwork.evaluate.experiment import Extractor, sample_inputs
 from footwork.machine import library_versions
-from footwork.models.bases import chosen, registry
+from footwork.models.bases import POSE, Base, chosen, registry
 from footwork.models.features import feature_key
-from footwork.models.head import fit_probe
-from footwork.models.networks import in_bfloat16, prepare
+from footwork.models.head import fit_head
+from footwork.models.networks import Prepared, in_bfloat16, prepare
 from footwork.models.recipes import find_recipes
+from footwork.models.sights import Sight, blocks_of, sight
 from footwork.progress import Progress
 from footwork.project import Project
 from footwork.records import EntryInfo, Leaderboard
@@ -68,45 +69,40 @@ def fit_classifier(
             "again, so that the classifier promises what was measured on these very photos."
         )
     (recipe,) = find_recipes([info.recipe], project.config)
-    base = chosen(registry(project), info.base)
-    prepared = prepare(base, partial(sample_inputs, base.contract, data, catalog))
-    if info.precision == "bfloat16":
-        prepared = in_bfloat16(prepared)
-    if prepared.weights_sha256 != info.weights_sha256:
+    known = registry(project)
+    ready = [prepared_as(known, name, info, data, catalog) for name in info.base.split("+")]
+    found = "+".join(one.weights_sha256 for one in ready)
+    if found != info.weights_sha256:
         raise DataError(
             f"The weights of {info.base} are not those of the run {run.name} (their SHA-256 "
             "differs). Run `footwork compare` again with these weights."
         )
-    key = feature_key(prepared, recipe.view, "right")
-    seen = Extractor(catalog, project.cache, progress).features(prepared, key, data)
-    rows = seen.good()
-    photos = data.photos
-    head = fit_probe(
+    locator = prepared_as(known, POSE, info, data, catalog) if recipe.needs_body else None
+    sights = tuple(sight(one, recipe, "right", locator) for one in ready)
+    seen = Extractor(catalog, project.cache, progress, locator).seen(sights, data)
+    rows, photos = seen.good(), data.photos
+    head = fit_head(
+        recipe.kind,
         seen.vectors[rows],
         photos.label[rows],
         photos.group[rows],
         len(data.classes),
         seed=run.environment.seed,
+        blocks=blocks_of(sights),
     )
+    bases = tuple(base_facts(one, f"network{i + 1}") for i, one in enumerate(sights))
+    networks = {kept.file: one.prepared for kept, one in zip(bases, sights, strict=True)}
+    kept = None
+    if locator is not None:
+        kept = base_facts(Sight(locator, (feature_key(locator, None, "right"),)), "locator")
+        networks[kept.file] = locator
     facts = ClassifierFacts(
         name=folder.name,
         made_at=datetime.now(UTC).isoformat(timespec="seconds"),
         footwork=footwork.__version__,
         classes=data.classes,
-        base=BaseFacts(
-            name=base.name,
-            kind=base.kind,
-            form=prepared.form,
-            contract=base.contract,
-            view=key.view,
-            vector_size=prepared.vector_size,
-            runtime=prepared.runtime,
-            precision=key.precision,
-            decoder=key.decoder,
-            licence=base.licence,
-            weights=prepared.weights,
-            weights_sha256=prepared.weights_sha256,
-        ),
+        bases=bases,
+        locator=kept,
         recipe=info.recipe,
         seed=run.environment.seed,
         promise=promise(run, board, info),
@@ -114,7 +110,16 @@ def fit_classifier(
         versions=library_versions(),
         files={},
     )
-    return save_classifier(folder, facts, prepared, head, model_card(facts))
+    return save_classifier(folder, facts, networks, head, model_card(facts))
+
+
+def prepared_as(
+    known: dict[str, Base], name: str, info: EntryInfo, data: DataSet, catalog: Catalog
+) -> Prepared:
+    base = chosen(known, name)
+    prepared = prepare(base, partial(sample_inputs, base.contract, data, catalog))
+    fast = "bfloat16" in info.precision and prepared.form == "onnx"
+    return in_bfloat16(prepared) if fast else prepared
 
 
 def promise(run: Run, board: Leaderboard, info: EntryInfo) -> Promise:
@@ -133,7 +138,7 @@ def promise(run: Run, board: Leaderboard, info: EntryInfo) -> Promise:
 
 def model_card(facts: ClassifierFacts) -> str:
     """Return the model card: what it is, what it promises, on what, and where that ends."""
-    said, data, base = facts.promise, facts.data, facts.base
+    said, data = facts.promise, facts.data
     f1, guess = said.scores.macro_f1, said.floors.guessing
     drawn = (
         ["**Trained on pictures drawn by code. It says nothing about real photos.**", ""]
@@ -146,7 +151,7 @@ def model_card(facts: ClassifierFacts) -> str:
             "trying things out.**",
             "",
         ]
-        if base.weights == "random"
+        if any(base.weights == "random" for base in facts.bases)
         else []
     )
     rows = [
@@ -188,10 +193,12 @@ def model_card(facts: ClassifierFacts) -> str:
         f"- Photos: {data.photos} ("
         + ", ".join(f"{name} {count}" for name, count in data.per_class.items())
         + f"); {data.provisional} labels are provisional, said by a search query alone.",
-        f"- Base model: {base.name} (weights {base.weights}, SHA-256 "
-        f"{base.weights_sha256[:12]}…, licence {base.licence}).",
-        f"- Input: {base.contract.side} x {base.contract.side}, {base.contract.describe()}, view "
-        f"{base.view}.",
+        *[
+            f"- Base model: {base.name} (weights {base.weights}, SHA-256 "
+            f"{base.weights_sha256[:12]}…, licence {base.licence}); input {base.contract.side} x "
+            f"{base.contract.side}, {base.contract.describe()}; views {', '.join(base.views)}."
+            for base in facts.bases
+        ],
         f"- Recipe: {facts.recipe}, seed {facts.seed}; run {said.run}.",
         "",
         "## Where that ends",

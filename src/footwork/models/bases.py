@@ -17,6 +17,7 @@ from footwork.models.pose import FEATURE_NAMES
 from footwork.project import Project
 
 PACKAGE, IMAGENET, RANDOM, MEDIAPIPE = "package", "imagenet", "random", "mediapipe"
+POSE = "pose"  # also finds the parts of a climber for recipes that look at them
 
 
 @dataclass(frozen=True)
@@ -86,8 +87,8 @@ def registry(project: Project | None = None) -> dict[str, Base]:
             vector_size=base.vector_size,
             megabytes=base.megabytes,
         )
-    known["pose"] = Base(
-        name="pose",
+    known[POSE] = Base(
+        name=POSE,
         kind="pose",
         contract=pose_weights.CONTRACT,
         weights=MEDIAPIPE,

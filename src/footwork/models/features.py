@@ -17,7 +17,7 @@ import threading
 import time
 import zlib
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -30,11 +30,12 @@ from numpy.typing import NDArray
 
 from footwork.errors import EnvironmentProblem
 from footwork.files import unwritable, write_text
-from footwork.images import DECODER, Unreadable, decode, fit
+from footwork.images import DECODER, Unreadable
 from footwork.machine import cores
-from footwork.models.contract import Crop, InputContract
+from footwork.models.contract import InputContract
 from footwork.models.networks import Prepared
 from footwork.models.runtimes import Network
+from footwork.models.views import Box, View, square
 from footwork.progress import Advance
 from footwork.records import Position, Record
 
@@ -43,15 +44,24 @@ CHUNK = 8  # photos that one core decodes and puts through the network at a time
 TIMED = 16  # photos that are timed alone, for the milliseconds in the leaderboard
 
 Read = Callable[[str], bytes]  # SHA-256 -> the photo's original bytes; raises Unreadable
+Locate = Callable[[str], Box | None]  # SHA-256 -> where the view's region lies in that photo
+
+
+def nowhere(_image: str) -> None:
+    """For views of the whole photo."""
 
 
 class FeatureKey(Record):
-    """All that decides a vector besides the photo's bytes."""
+    """All that decides a vector besides the photo's bytes.
+
+    locator: the network that says where the view's region lies; '' for views of the whole photo.
+    """
 
     base: str
     weights_sha256: str
     contract: InputContract
-    view: Crop
+    view: View
+    locator: str = ""
     position: Position
     runtime: str
     precision: str
@@ -87,24 +97,21 @@ class Features:
         return replace(self, vectors=self.vectors[rows], failed=failed)
 
 
-def feature_key(prepared: Prepared, view: Crop | None, position: Position) -> FeatureKey:
+def feature_key(
+    prepared: Prepared, view: str | None, position: Position, locator: str = ""
+) -> FeatureKey:
+    """Return the key of `prepared` under a view; the base's own crop if None."""
     return FeatureKey(
         base=prepared.base.name if prepared.base.kind != "file" else "file",
         weights_sha256=prepared.weights_sha256,
         contract=prepared.base.contract,
         view=view or prepared.base.contract.crop,
+        locator=locator,
         position=position,
         runtime=prepared.runtime,
         precision=prepared.precision,
         decoder=DECODER,
     )
-
-
-def square(data: bytes, contract: InputContract, view: Crop) -> NDArray[np.uint8]:
-    """Turn a photo's bytes into the (side, side, 3) uint8 picture that the base sees."""
-    shorter = contract.side / (contract.crop_fraction if view == "centre" else 1)
-    pixels = decode(data, at_least=round(shorter))
-    return fit(pixels, contract.side, view, contract.crop_fraction, contract.resize)
 
 
 def features(
@@ -114,38 +121,34 @@ def features(
     read: Read,
     cache: Path,
     advance: Advance,
+    locate: Locate = nowhere,
 ) -> Features:
     """Return the vectors of `images` (SHA-256), computing only those not in the cache.
 
     Raises DataError if the first batch breaks the contract that `key.position` promises.
     A photo that cannot be read or decoded is a NaN row with its reason.
     """
-    table = FeatureTable(cache / "features" / key.digest, prepared.vector_size)
+    table = FeatureTable(cache / "features" / key.digest, prepared.said_size)
     missing = table.missing(images)
     failed: dict[str, str] = {}
     if missing:
         with table.writing():
             missing = table.missing(images)  # another process may have just written them
-            failed = extract(missing, prepared, key, read, table, advance)
-    vectors = table.rows(images)
+            work = Extraction(prepared, key, read, locate)
+            failed = extract(missing, work, table, advance)
+    vectors = prepared.vectors(table.rows(images))
     reasons = {i: failed[name] for i, name in enumerate(images) if name in failed}
     return Features(vectors, reasons, table.milliseconds(), computed=len(missing))
 
 
 def extract(
-    images: Sequence[str],
-    prepared: Prepared,
-    key: FeatureKey,
-    read: Read,
-    table: "FeatureTable",
-    advance: Advance,
+    images: Sequence[str], work: "Extraction", table: "FeatureTable", advance: Advance
 ) -> dict[str, str]:
     """Work through `images` chunk by chunk on all cores, append in order, return the failures.
 
     Each core takes a chunk from its bytes to its vectors by itself, with one thread inside the
     network: twice as fast on two cores as decoding beside a network that shares them.
     """
-    work = Extraction(prepared, key, read)
     chunks = [images[i : i + CHUNK] for i in range(0, len(images), CHUNK)]
     failed: dict[str, str] = {}
     with ThreadPoolExecutor(cores()) as threads:
@@ -155,7 +158,7 @@ def extract(
             advance(len(names) + len(reasons))
     if len(failed) < len(images) and not table.timed():
         timed = [image for image in images if image not in failed][:TIMED]
-        table.write_facts(key, time_alone(timed, read, key, prepared.open(cores())))
+        table.write_facts(work.key, work.time_alone(timed))
     return failed
 
 
@@ -170,9 +173,15 @@ class Extraction:
     """
 
     def __init__(
-        self, prepared: Prepared, key: FeatureKey, read: Read, *, check: bool = True
+        self,
+        prepared: Prepared,
+        key: FeatureKey,
+        read: Read,
+        locate: Locate = nowhere,
+        *,
+        check: bool = True,
     ) -> None:
-        self.prepared, self.key, self.read = prepared, key, read
+        self.prepared, self.key, self.read, self.locate = prepared, key, read, locate
         self.check = check and key.position == "right"
         self.network: Network | None = None
         self.opening = threading.Lock()
@@ -182,12 +191,12 @@ class Extraction:
         names, squares = [], []
         for image in chunk:
             try:
-                squares.append(square(self.read(image), contract, self.key.view))
+                squares.append(self.square(image, self.read(image)))
                 names.append(image)
             except Unreadable as error:
                 failed[image] = error.reason
         if not names:
-            return [], np.zeros((0, self.prepared.vector_size), np.float32), failed
+            return [], np.zeros((0, self.prepared.said_size), np.float32), failed
         inputs = contract.apply(np.stack(squares), self.key.position)
         vectors = self.opened(inputs).vectors(inputs)
         finite = np.flatnonzero(np.isfinite(vectors).all(axis=1))
@@ -195,6 +204,20 @@ class Extraction:
             if i not in finite:
                 failed[name] = f"{self.prepared.base.name} answered with what is not a number"
         return [name for name in names if name not in failed], vectors[finite], failed
+
+    def square(self, image: str, data: bytes) -> NDArray[np.uint8]:
+        return square(data, self.key.contract, self.key.view, self.locate(image))
+
+    def time_alone(self, images: Sequence[str]) -> float:
+        """Return the median milliseconds from one photo's bytes to its vector, one at a time."""
+        network, spent = self.prepared.open(cores()), []
+        for image in images:
+            data = self.read(image)
+            started = time.perf_counter()
+            pixels = self.square(image, data)
+            network.vectors(self.key.contract.apply(pixels[None], self.key.position))
+            spent.append(1e3 * (time.perf_counter() - started))
+        return median(spent) if spent else float("nan")
 
     def opened(self, inputs: NDArray[np.float32]) -> Network:
         """Return the network, loaded after the first batch was checked against the contract."""
@@ -219,18 +242,6 @@ def ahead(
         result = queue.popleft().result()
         queue.extend(threads.submit(work, item) for item in islice(pending, 1))
         yield result
-
-
-def time_alone(images: Sequence[str], read: Read, key: FeatureKey, network: Network) -> float:
-    """Return the median milliseconds from one photo's bytes to its vector, one at a time."""
-    spent = []
-    for image in images:
-        data = read(image)
-        started = time.perf_counter()
-        pixels = square(data, key.contract, key.view)
-        network.vectors(key.contract.apply(pixels[None], key.position))
-        spent.append(1e3 * (time.perf_counter() - started))
-    return median(spent) if spent else float("nan")
 
 
 class FeatureTable:
@@ -340,3 +351,38 @@ class FeatureTable:
             return float(json.loads((self.folder / "facts.json").read_text())["milliseconds"])
         except FileNotFoundError:
             return float("nan")
+
+
+def forget_vectors(cache: Path, images: Collection[str]) -> int:
+    """Overwrite all that any table holds of `images` with zeros, in place; returns how many rows.
+
+    The rows stay, nameless: no image has a SHA-256 of zeros. Raises EnvironmentProblem.
+    """
+    wanted = {bytes.fromhex(image) for image in images}
+    wiped = 0
+    for index in sorted((cache / "features").glob("*/rows.idx")):
+        try:
+            with (index.parent / "lock").open("w") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                wiped += wipe(index.parent, wanted)
+        except OSError as error:
+            raise unwritable(index, error) from error
+    return wiped
+
+
+def wipe(table: Path, wanted: Collection[bytes]) -> int:
+    index, vectors, facts = table / "rows.idx", table / "vectors.f32", table / "facts.json"
+    data, step = index.read_bytes(), RECORD.itemsize
+    rows = [at for at in range(0, len(data) - step + 1, step) if data[at : at + 32] in wanted]
+    if rows and not facts.exists():  # killed while it was first filled: its row size is unknown
+        index.unlink()
+        vectors.unlink()
+    elif rows:
+        size = 4 * Facts.model_validate_json(facts.read_bytes()).vector_size
+        with vectors.open("r+b") as vectors_file, index.open("r+b") as index_file:
+            for at in rows:
+                vectors_file.seek(at // step * size)
+                vectors_file.write(bytes(size))
+                index_file.seek(at)
+                index_file.write(bytes(step))
+    return len(rows)

@@ -1,12 +1,17 @@
-"""The recipe `probe`: a linear classifier on the features of a frozen base model.
+"""The recipes `probe` and `average`: linear classifiers on the features of frozen base models.
 
 Features are standardised; the classifier is multinomial logistic regression with an L2 penalty
 and balanced class weights (scikit-learn); how strong the penalty is, inner folds decide on the
 training photos alone. Nothing of a fold's test photos reaches any of the three.
+
+Where a vector is made of blocks (several bases, or views side by side), every block has the same
+say: a block of 39 numbers is not drowned by one of 1,280. `average` fits a probe per block
+and adds up their log odds with weights that inner folds choose; that is a linear classifier, too.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise, product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,10 +49,16 @@ class Probe:
         """Return class probabilities, (n, k) float64, rows sum to 1. X: (n, d), finite."""
         from scipy.special import softmax
 
-        check_finite(X)
-        scores = ((X.astype(np.float64) - self.mean) / self.scale) @ self.weights + self.bias
-        proba: NDArray[np.float64] = softmax(scores, axis=1)
+        proba: NDArray[np.float64] = softmax(self.scores(X), axis=1)
         return proba
+
+    def scores(self, X: NDArray[np.floating]) -> NDArray[np.float64]:  # noqa: N803
+        """Return log odds up to a constant per row, (n, k) float64."""
+        check_finite(X)
+        scores: NDArray[np.float64] = (
+            (X.astype(np.float64) - self.mean) / self.scale
+        ) @ self.weights + self.bias
+        return scores
 
 
 def fit_probe(
@@ -58,13 +69,14 @@ def fit_probe(
     *,
     seed: int,
     inner_folds: int = 5,
+    blocks: Sequence[int] = (),
 ) -> Probe:
     """Fit the head on all rows given.
 
     X: (n, d) float32, finite; y: (n,) int64 in [0, k), every class occurs; group: (n,) codes of
     photos that belong together; rows in a fixed order (by image), since the inner folds
     follow it. seed: of the inner folds, at least 0. Same arguments, same bits, however
-    many processor cores there are.
+    many processor cores there are. blocks: the sizes of the parts of a row, () for one part.
 
     Raises DataError for values that are not finite and for a class without a photo.
     """
@@ -81,12 +93,109 @@ def fit_probe(
     # One thread: the matrices are too small to gain from more, and sums stay in one order.
     with threadpool_limits(limits=1):
         scaler = StandardScaler().fit(X.astype(np.float64))  # constant columns: scale 1
-        rows, basis = compact((X - scaler.mean_) / scaler.scale_)
+        scale = scaler.scale_ / equal_say(blocks or (X.shape[1],))
+        rows, basis = compact((X - scaler.mean_) / scale)
         strength = choose_strength(rows, y, group, k, seed=seed, inner_folds=inner_folds)
         weights, bias = next(fits(rows, y, [strength], FINAL))
         if basis is not None:
             weights = basis @ weights
-    return Probe(scaler.mean_, scaler.scale_, weights, bias, strength)
+    return Probe(scaler.mean_, scale, weights, bias, strength)
+
+
+def equal_say(blocks: Sequence[int]) -> NDArray[np.float64]:
+    """Return a factor per column, (sum of blocks,), that gives every block the same mean length.
+
+    The mean squared length of a whole standardised row stays as it is.
+    """
+    sizes = np.array(blocks, dtype=np.float64)
+    return np.repeat(np.sqrt(sizes.sum() / (len(sizes) * sizes)), np.array(blocks))
+
+
+def fit_average(
+    X: NDArray[np.floating],  # noqa: N803
+    y: NDArray[np.int64],
+    group: NDArray[np.int64],
+    k: int,
+    *,
+    seed: int,
+    blocks: Sequence[int],
+    inner_folds: int = 5,
+) -> Probe:
+    """Fit a probe per block and add up their log odds. Arguments as in `fit_probe`.
+
+    The weights sum to 1, in steps of 1/4, and are equal unless inner folds can tell others to be
+    better: by more than one standard error of the difference of balanced log loss, over groups.
+    """
+    from threadpoolctl import threadpool_limits
+
+    edges = np.cumsum([0, *blocks])
+    parts = [X[:, a:b] for a, b in pairwise(edges)]
+    with threadpool_limits(limits=1):
+        heads = [fit_probe(part, y, group, k, seed=seed, inner_folds=inner_folds) for part in parts]
+        folds = inner_cut(y, group, k, seed=seed, most=inner_folds)
+        scores = [inner_scores(p, h, y, k, folds) for p, h in zip(parts, heads, strict=True)]
+    shares = chosen_shares(np.stack(scores), y, group) if folds else equal_shares(len(parts))
+    return Probe(
+        np.concatenate([head.mean for head in heads]),
+        np.concatenate([head.scale for head in heads]),
+        np.concatenate([s * head.weights for s, head in zip(shares, heads, strict=True)]),
+        np.sum([s * head.bias for s, head in zip(shares, heads, strict=True)], axis=0),
+        float(np.exp(np.mean(np.log([head.strength for head in heads])))),
+    )
+
+
+def inner_scores(
+    part: NDArray[np.floating],
+    head: Probe,
+    y: NDArray[np.int64],
+    k: int,
+    folds: Sequence[Fold],
+) -> NDArray[np.float64]:
+    """Return log odds of each photo, (n, k), by heads that did not train on it.
+
+    They take standardisation and strength from `head`, as `choose_strength` does.
+    """
+    rows, _ = compact((part - head.mean) / head.scale)
+    scores = np.empty((len(y), k))
+    for fold in folds:
+        weights, bias = next(fits(rows[fold.train], y[fold.train], [head.strength], CHOOSING))
+        scores[fold.test] = rows[fold.test] @ weights + bias
+    return scores
+
+
+def equal_shares(count: int) -> tuple[float, ...]:
+    return (1 / count,) * count
+
+
+def chosen_shares(
+    scores: NDArray[np.float64], y: NDArray[np.int64], group: NDArray[np.int64]
+) -> tuple[float, ...]:
+    """Return the weight of each block's log odds, (blocks, n, k): the rule of `fit_average`."""
+    blocks, _, k = scores.shape
+    equal = equal_shares(blocks)
+    quarters = [c for c in product(range(5), repeat=blocks) if sum(c) == 4]
+    candidates = [equal, *(tuple(q / 4 for q in c) for c in quarters)]
+    weight = len(y) / (k * np.bincount(y, minlength=k))
+    loss = np.stack([weight[y] * surprise(np.tensordot(c, scores, axes=1), y) for c in candidates])
+    best = int(loss.mean(axis=1).argmin())
+    # `smallest_untold` takes the first row that cannot be told from the best: the equal shares.
+    return candidates[0 if smallest_untold(loss[[0, best]], group) == 0 else best]
+
+
+def fit_head(
+    kind: str,
+    X: NDArray[np.floating],  # noqa: N803
+    y: NDArray[np.int64],
+    group: NDArray[np.int64],
+    k: int,
+    *,
+    seed: int,
+    blocks: Sequence[int] = (),
+) -> Probe:
+    """Fit the head of a recipe's kind, 'probe' or 'average'. Arguments as in `fit_probe`."""
+    parts = tuple(blocks) or (X.shape[1],)
+    fit = fit_average if kind == "average" else fit_probe
+    return fit(X, y, group, k, seed=seed, blocks=parts)
 
 
 def out_of_fold(
@@ -97,12 +206,15 @@ def out_of_fold(
     folds: Sequence[Sequence[Fold]],
     *,
     seed: int,
+    kind: str = "probe",
+    blocks: Sequence[int] = (),
     progress: Callable[[int], None] | None = None,
 ) -> NDArray[np.float64]:
     """Fit a head per fold and return what it says of the fold's test photos.
 
-    Arguments as in `fit_probe`; folds: [repeat][fold]; progress is called with 1 after each.
-    Result: (repeats, n, k) float64, NaN for photos that no fold of the repeat tests.
+    Arguments as in `fit_probe`; kind: see `fit_head`; folds: [repeat][fold]; progress
+    is called with 1 after each. Result: (repeats, n, k) float64, NaN for photos that no fold of
+    the repeat tests.
     """
     from threadpoolctl import threadpool_limits
 
@@ -111,7 +223,9 @@ def out_of_fold(
         for repeat, cut in enumerate(folds):
             for fold in cut:
                 train = fold.train
-                probe = fit_probe(X[train], y[train], group[train], k, seed=seed)
+                probe = fit_head(
+                    kind, X[train], y[train], group[train], k, seed=seed, blocks=blocks
+                )
                 answers[repeat, fold.test] = probe.predict_proba(X[fold.test])
                 if progress is not None:
                     progress(1)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from footwork.errors import EnvironmentProblem, MissingExtra
 from footwork.models.bases import IMAGENET, RANDOM, Base
 from footwork.models.lite import LITE, build_onnx
+from footwork.models.pose import ANSWER, pose_vectors
 from footwork.models.runtimes import (
     Network,
     OnnxNetwork,
@@ -41,6 +42,9 @@ class Prepared:
 
     form, model: the network as it can be kept in a file: an ONNX network, a Keras one where the
     converted one would answer differently, or MediaPipe's bundle; bytes, or where they lie.
+    answer_size, finish: where the network's own answer, (answer_size,) per photo, is not the vector
+    yet but what the cache keeps, `finish` turns (n, answer_size) into (n, vector_size); no file is
+    read again when that function changes. numbers: that function's name and version.
     remarks: what the vectors of all readable photos, (n, d), say about this base's use here.
     """
 
@@ -55,7 +59,18 @@ class Prepared:
     form: Form
     model: Callable[[], bytes | Path]
     precision: str = "float32"
+    answer_size: int | None = None
+    finish: Callable[[NDArray[np.float32]], NDArray[np.float32]] | None = None
+    numbers: str = ""
     remarks: Callable[[NDArray[np.float32]], tuple[str, ...]] = lambda _vectors: ()
+
+    @property
+    def said_size(self) -> int:
+        return self.answer_size or self.vector_size
+
+    def vectors(self, said: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Turn what the network said, (n, said_size), into vectors, (n, vector_size)."""
+        return self.finish(said) if self.finish is not None else said
 
 
 def network_cache() -> Path:
@@ -203,4 +218,6 @@ def reopened(
         form=form,
         model=lambda: file,
         precision=precision,
+        answer_size=ANSWER if form == "task" else None,
+        finish=pose_vectors if form == "task" else None,
     )

@@ -14,11 +14,17 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-# Enters the key of cached features: raise it when a number changes, the choice among several
-# people (below) or how people are looked for (`footwork.models.pose_worker`).
+# Enters the key of cached answers: raise it when a number changes.
 GEOMETRY = "geometry-1"
+# Enters the key of cached landmarks: raise it when the choice among several people (below) or how
+# people are looked for (`footwork.models.pose_worker`) changes.
+LOOKING = "looking-1"
 
 LANDMARKS = 33
+# Per landmark: x, y in the unit of the picture's width and height, visibility in [0, 1]; then x
+# (right), y (down), z (away) in metres from the middle of the hips.
+PARTS = 6
+ANSWER = 1 + LANDMARKS * PARTS  # how many people were found, and the climber's landmarks
 SHOULDERS, WRISTS, HIPS = (11, 12), (15, 16), (23, 24)  # left, right, as everywhere in BlazePose
 KNEES, ANKLES, HEELS, TOES = (25, 26), (27, 28), (29, 30), (31, 32)
 # Left and right of the face are 1-3 and 4-6, then 7/8 and so on in pairs; 0 is the nose.
@@ -169,17 +175,44 @@ def between(one: Points, other: Points) -> float:
     return float(np.arctan2(abs(cross), one @ other) / np.pi)
 
 
+def packed(people: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+    """Return what is kept of the people in a picture, (ANSWER,) float32: how many, who climbs.
+
+    people: each (33, PARTS).
+    """
+    climber = the_climber(people)
+    marks = np.zeros((LANDMARKS, PARTS), np.float32) if climber is None else climber
+    return np.concatenate([np.array([len(people)], np.float32), marks.reshape(-1)])
+
+
+def unpacked(answer: NDArray[np.float32]) -> NDArray[np.float32] | None:
+    """Return the climber's landmarks, (33, PARTS), from what `packed` gave; None for nobody."""
+    if not answer[0] > 0:
+        return None
+    return answer[1:].reshape(LANDMARKS, PARTS)
+
+
+def pose_vectors(answers: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Turn (n, ANSWER) into (n, 39), see `pose_vector`; rows of NaN stay rows of NaN."""
+    vectors = np.full((len(answers), len(FEATURE_NAMES)), np.nan, dtype=np.float32)
+    for i in np.flatnonzero(np.isfinite(answers[:, 0])):
+        person = unpacked(answers[i])
+        vectors[i] = pose_vector(None if person is None else person[:, :3], longer_side=1.0)
+    return vectors
+
+
 def mirrored(landmarks: NDArray[np.float32], width: float) -> NDArray[np.float32]:
-    """Return the landmarks, (33, 3+), of the same person in the mirrored picture."""
+    """Return the landmarks, (33, 3) or (33, PARTS), of the same person in the mirrored picture."""
     swapped = landmarks[SWAPPED].copy()
     swapped[:, 0] = width - swapped[:, 0]
+    swapped[:, 3:4] *= -1
     return swapped
 
 
 def the_climber(people: Sequence[NDArray[np.float32]]) -> NDArray[np.float32] | None:
     """Return the person whose visible landmarks fill the largest box; None of none.
 
-    people: each (33, 3), x and y in [0, 1] inside the picture, visibility. The largest is who
+    people: each (33, 3+), x and y in [0, 1] inside the picture, visibility. The largest is who
     the photo is about: belayers and spectators stand further off. Only what is visible counts,
     since a body made up from a foot or from lettering is large, too. The first of equals.
     """

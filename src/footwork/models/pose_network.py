@@ -24,11 +24,14 @@ from footwork.machine import cores
 from footwork.models.bases import MEDIAPIPE, Base
 from footwork.models.networks import Prepared
 from footwork.models.pose import (
+    ANSWER,
     FEATURE_NAMES,
     GEOMETRY,
     LANDMARKS,
-    pose_vector,
-    the_climber,
+    LOOKING,
+    PARTS,
+    packed,
+    pose_vectors,
 )
 from footwork.models.pose_weights import PUBLISHED, check_bundle, published_bundle
 from footwork.models.pose_worker import COUNT, FAILED, HEADER, READY
@@ -65,11 +68,14 @@ def prepare_pose(base: Base) -> Prepared:
         weights_sha256=digest,
         vector_size=len(FEATURE_NAMES),
         megabytes=file.stat().st_size / 1e6,
-        runtime=f"mediapipe-{version('mediapipe')}/{GEOMETRY}",
+        runtime=f"mediapipe-{version('mediapipe')}/{LOOKING}",
         notes=(),
         open=opened,
         form="task",
         model=lambda: file,
+        answer_size=ANSWER,
+        finish=pose_vectors,
+        numbers=GEOMETRY,
         remarks=how_many_found,
     )
 
@@ -86,7 +92,7 @@ def how_many_found(vectors: Vectors) -> tuple[str, ...]:
 
 
 class PoseNetwork:
-    """The landmarker of a `.task` file and the numbers of `footwork.models.pose`.
+    """The landmarker of a `.task` file.
 
     As many workers as calls at once, but no more than `workers`; started when first needed.
     """
@@ -97,7 +103,8 @@ class PoseNetwork:
         self.idle: deque[Worker] = deque()
 
     def vectors(self, inputs: NDArray[np.float32]) -> Vectors:
-        """Turn (n, side, side, 3) RGB in [0, 255] into (n, 39); a row of NaN where it failed.
+        """Turn (n, side, side, 3) RGB in [0, 255] into (n, ANSWER), see `pose.packed`; a row of
+        NaN where it failed.
 
         Raises DataError if MediaPipe does not take the file, EnvironmentProblem if it crashed.
         """
@@ -144,7 +151,7 @@ class Worker:
         return self.process.stdout
 
     def vector(self, picture: NDArray[np.uint8]) -> Vectors:
-        """Return the numbers of the climber in (side, side, 3); NaN if MediaPipe failed on it."""
+        """Return what is kept of (side, side, 3), (ANSWER,); NaN if MediaPipe failed on it."""
         height, width = picture.shape[:2]
         if self.process.stdin is not None:
             try:
@@ -154,10 +161,9 @@ class Worker:
                 raise self.ended() from None
         (count,) = COUNT.unpack(self.read(COUNT.size))
         if count == FAILED:
-            return np.full(len(FEATURE_NAMES), np.nan, dtype=np.float32)
-        data = self.read(count * LANDMARKS * 3 * 4)
-        people = np.frombuffer(data, np.float32).reshape(count, LANDMARKS, 3)
-        return pose_vector(the_climber(list(people)), longer_side=1.0)
+            return np.full(ANSWER, np.nan, dtype=np.float32)
+        data = self.read(count * LANDMARKS * PARTS * 4)
+        return packed(list(np.frombuffer(data, np.float32).reshape(count, LANDMARKS, PARTS)))
 
     def read(self, size: int) -> bytes:
         data = self.answers.read(size)

@@ -9,8 +9,8 @@ proxy that does not exist.) Its remarks on stderr stay apart from ours as well, 
 native code ends a worker and not the run, and TensorFlow is not loaded with it.
 
 First answer: b"+", or b"-" and what is wrong. Then per picture: a request of HEADER (height,
-width) and the pixels, RGB uint8; an answer of COUNT people (or FAILED), each LANDMARKS x 3
-float32: x, y in the unit of the picture's width and height, visibility.
+width) and the pixels, RGB uint8; an answer of COUNT people (or FAILED), each LANDMARKS x PARTS
+float32.
 """
 
 import os
@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from footwork.models.pose import LANDMARKS, mirrored
+from footwork.models.pose import LANDMARKS, PARTS, mirrored
 
 HEADER, COUNT = struct.Struct("<II"), struct.Struct("<i")
 FAILED = -1
@@ -41,7 +41,7 @@ LOOKS = ((1.0, False), (1.0, True), (0.5, False), (0.5, True))
 UNUSED = ("tensorflow", "sounddevice")
 
 Pixels = NDArray[np.uint8]
-People = NDArray[np.float32]  # (people, LANDMARKS, 3)
+People = NDArray[np.float32]  # (people, LANDMARKS, PARTS)
 Detect = Callable[[Pixels], People]
 
 
@@ -65,16 +65,22 @@ def detector(task: str) -> Detect:
         image = mediapipe.Image(
             image_format=mediapipe.ImageFormat.SRGB, data=np.ascontiguousarray(pixels)
         )
-        people = landmarker.detect(image).pose_landmarks
-        rows = [[(mark.x, mark.y, mark.visibility) for mark in person] for person in people]
-        return np.array(rows, dtype=np.float32).reshape(-1, LANDMARKS, 3)
+        found = landmarker.detect(image)
+        rows = [
+            [
+                (mark.x, mark.y, mark.visibility, place.x, place.y, place.z)
+                for mark, place in zip(person, body, strict=True)
+            ]
+            for person, body in zip(found.pose_landmarks, found.pose_world_landmarks, strict=True)
+        ]
+        return np.array(rows, dtype=np.float32).reshape(-1, LANDMARKS, PARTS)
 
     return detect
 
 
 def find_people(detect: Detect, pixels: Pixels) -> People:
-    """Return who the first look that finds anybody has found, (people, LANDMARKS, 3)."""
-    found = np.zeros((0, LANDMARKS, 3), dtype=np.float32)
+    """Return who the first look that finds anybody has found, (people, LANDMARKS, PARTS)."""
+    found = np.zeros((0, LANDMARKS, PARTS), dtype=np.float32)
     for scale, flipped in LOOKS:
         seen = resized(pixels, scale)
         found = detect(seen[:, ::-1] if flipped else seen)

@@ -1,21 +1,36 @@
-"""Recipes: how a head is trained on what a base model says of a photo."""
+"""Recipes: how a head is trained on what base models say of a photo."""
 
 from collections.abc import Iterable
 
 from footwork.errors import UsageError, nearest
-from footwork.models.contract import Crop
+from footwork.models.views import CORNERS, View, needs_body
 from footwork.project import Config, RecipeSettings
 from footwork.records import Record
 
-BUILT_IN = {"probe": RecipeSettings(kind="probe")}
+BUILT_IN = {
+    "probe": RecipeSettings(kind="probe"),
+    "average": RecipeSettings(kind="average"),
+    "letterbox": RecipeSettings(views=("letterbox",)),
+    "squash": RecipeSettings(views=("squash",)),
+    "mirrored": RecipeSettings(views=("own", "own-mirrored")),
+    "multi-crop": RecipeSettings(views=("own", "own-mirrored", *CORNERS)),
+    "regions": RecipeSettings(views=("own", "higher_foot"), joined=True),
+    "second-look": RecipeSettings(views=("body",)),
+}
 
 
 class Recipe(Record):
-    """A named recipe. `view` overrides how the base's contract makes a photo square."""
+    """A named recipe. views: what the base is shown; () means its own crop alone."""
 
     name: str
     kind: str
-    view: Crop | None
+    views: tuple[View, ...]
+    joined: bool
+
+    @property
+    def needs_body(self) -> bool:
+        """Whether the base `pose` has to find where to look."""
+        return any(needs_body(view) for view in self.views)
 
 
 def find_recipes(names: Iterable[str], config: Config) -> list[Recipe]:
@@ -26,5 +41,5 @@ def find_recipes(names: Iterable[str], config: Config) -> list[Recipe]:
         settings = known.get(name)
         if settings is None:
             raise UsageError(f"There is no recipe {name!r}; {nearest(name, known)}")
-        found.append(Recipe(name=name, kind=settings.kind, view=settings.view))
+        found.append(Recipe(name=name, **settings.model_dump()))
     return found

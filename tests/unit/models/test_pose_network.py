@@ -24,11 +24,12 @@ from footwork import verbs
 from footwork.errors import DataError, EnvironmentProblem, MissingExtra, MissingWeights, UsageError
 from footwork.models import pose_network, pose_weights, pose_worker
 from footwork.models.bases import Base, registry, with_weights
-from footwork.models.features import feature_key, square
-from footwork.models.pose import FEATURE_NAMES, LANDMARKS, pose_vector
+from footwork.models.features import feature_key
+from footwork.models.pose import FEATURE_NAMES, LANDMARKS, PARTS, pose_vector, pose_vectors
 from footwork.models.pose_network import PoseNetwork, Worker, how_many_found, prepare_pose
 from footwork.models.pose_weights import CONTRACT, INSIDE, check_bundle, published_bundle
 from footwork.models.pose_worker import COUNT, FAILED, HEADER, LOOKS, READY, find_people, serve
+from footwork.models.views import square
 from footwork.project import init_project
 
 FOUND = FEATURE_NAMES.index("found")
@@ -75,20 +76,23 @@ def base_of(weights: Path | str) -> Base:
 def test_most_climbers_are_found_and_order_and_worker_do_not_matter(
     network: PoseNetwork, climbers: NDArray[np.float32]
 ) -> None:
-    whole = network.vectors(climbers)
+    whole = pose_vectors(network.vectors(climbers))
     assert whole.shape == (12, 39)
     assert np.isfinite(whole).all()
     assert whole[:, FOUND].sum() >= 9
     assert np.unique(whole[whole[:, FOUND] == 1], axis=0).shape[0] >= 9, "not one answer for all"
     with ThreadPoolExecutor(2) as threads:
-        alone = list(threads.map(lambda i: network.vectors(climbers[i : i + 1]), range(11, -1, -1)))
+        said = list(threads.map(lambda i: network.vectors(climbers[i : i + 1]), range(11, -1, -1)))
+    alone = [pose_vectors(one) for one in said]
     np.testing.assert_array_equal(np.concatenate(alone[::-1]), whole)
 
 
 @pytest.mark.shared
 @needs_mediapipe
 def test_in_a_picture_of_nobody_nobody_is_found(network: PoseNetwork) -> None:
-    np.testing.assert_array_equal(network.vectors(noise(1))[0], pose_vector(None, 1.0))
+    np.testing.assert_array_equal(
+        pose_vectors(network.vectors(noise(1)))[0], pose_vector(None, 1.0)
+    )
 
 
 @pytest.mark.shared
@@ -129,7 +133,7 @@ def test_nothing_is_sent_anywhere(
 def test_whoever_is_not_found_is_looked_for_in_other_ways() -> None:
     """The fake sees somebody only in the mirrored picture, whose bright side is on the right."""
     shapes = []
-    person = np.full((1, LANDMARKS, 3), 0.25, dtype=np.float32)
+    person = np.full((1, LANDMARKS, PARTS), 0.25, dtype=np.float32)
 
     def detect(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         shapes.append(pixels.shape[:2])
@@ -144,7 +148,7 @@ def test_whoever_is_not_found_is_looked_for_in_other_ways() -> None:
     assert shapes == [(40, 60), (40, 60)]
 
     shapes.clear()
-    assert find_people(detect, np.zeros((40, 60, 3), np.uint8)).shape == (0, LANDMARKS, 3)
+    assert find_people(detect, np.zeros((40, 60, 3), np.uint8)).shape == (0, LANDMARKS, PARTS)
     assert shapes == [(40, 60), (40, 60), (20, 30), (20, 30)]
     assert len(LOOKS) == 4
 
@@ -153,7 +157,7 @@ def test_a_picture_that_mediapipe_cannot_take_fails_alone(monkeypatch: pytest.Mo
     def detect(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         if pixels.shape == (2, 2, 3):
             raise ValueError("too small")
-        return np.ones((1, LANDMARKS, 3), dtype=np.float32)
+        return np.ones((1, LANDMARKS, PARTS), dtype=np.float32)
 
     monkeypatch.setattr(pose_worker, "detector", lambda _task: detect)
     asked = b"".join(HEADER.pack(n, n) + bytes(3 * n * n) for n in (2, 4))
@@ -163,7 +167,7 @@ def test_a_picture_that_mediapipe_cannot_take_fails_alone(monkeypatch: pytest.Mo
     assert said[:1] == READY
     assert COUNT.unpack_from(said, 1) == (FAILED,)
     assert COUNT.unpack_from(said, 1 + COUNT.size) == (1,)
-    assert len(said) == 1 + 2 * COUNT.size + LANDMARKS * 3 * 4
+    assert len(said) == 1 + 2 * COUNT.size + LANDMARKS * PARTS * 4
 
 
 def bundle(folder: Path, names: Iterator[str] | set[str], method: int = zipfile.ZIP_STORED) -> Path:
@@ -216,7 +220,8 @@ def test_the_key_of_features_holds_file_geometry_and_mediapipe(
     key = feature_key(prepared, None, "right")
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
     assert (prepared.weights, key.weights_sha256) == ("unverified", digest)
-    assert key.runtime == f"mediapipe-{version('mediapipe')}/geometry-1"
+    assert key.runtime == f"mediapipe-{version('mediapipe')}/looking-1"
+    assert prepared.numbers == "geometry-1"
     assert (key.view, key.precision, key.contract) == ("letterbox", "float32", CONTRACT)
     monkeypatch.setattr(pose_network, "PUBLISHED", {digest})
     assert prepare_pose(base_of(file)).weights == "verified"
