@@ -3,17 +3,20 @@
 Every error names the key, what it is for, and what was found there.
 """
 
+import ipaddress
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, field_validator, model_validator
 
 from footwork.errors import DataError, UsageError, nearest
 from footwork.files import write_text
-from footwork.models.contract import Crop, InputContract
-from footwork.records import Position, Record
+from footwork.models.contract import InputContract
+from footwork.models.views import MOST_DRAWS, View
+from footwork.models.seed import SeedSettings
+from footwork.records import Position, Record, Split
 
 FILE = "footwork.toml"
 DEFAULT_BASES = ("efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2")
@@ -54,12 +57,43 @@ class BaseSettings(Record):
 class RecipeSettings(Record):
     """[recipes.NAME]: how a head is trained on what a base model says."""
 
-    kind: Literal["probe"] = Field(
-        "probe", description="standardised features, logistic regression, balanced weights"
+    kind: Literal["probe", "average", "strong", "seed"] = Field(
+        "probe",
+        description="'probe': standardised features, logistic regression, balanced weights; "
+        "'average': a probe per base or joined view, their answers weighed on training photos; "
+        "'strong': the linear head and its temperature are chosen on training photos; "
+        "'seed': the original experiment's training by Keras, see `training`",
     )
-    view: Crop | None = Field(
-        None, description="how a photo becomes a square; the base's own way when left out"
+    views: tuple[View, ...] = Field(
+        (), description="what the base is shown; its own crop when left out ('own')"
     )
+    joined: bool = Field(
+        False, description="the views' vectors stand side by side instead of being averaged"
+    )
+    bank: int = Field(
+        0,
+        ge=0,
+        le=MOST_DRAWS,
+        description="draws of each training photo, slightly cropped, turned, lit and mirrored, "
+        "that are trained on besides",
+    )
+    training: SeedSettings | None = Field(
+        None, description="how Keras trains, for kind 'seed'; the original's way when left out"
+    )
+
+    @model_validator(mode="after")
+    def training_is_for_seed(self) -> "RecipeSettings":
+        if self.training is not None and self.kind != "seed":
+            raise ValueError("`training` is for recipes of kind 'seed'")
+        if self.kind == "seed" and (self.views or self.joined or self.bank):
+            raise ValueError("a recipe of kind 'seed' takes its settings from `training` alone")
+        return self
+
+    @model_validator(mode="after")
+    def a_bank_is_of_the_whole_photo(self) -> "RecipeSettings":
+        if self.bank and self.views:
+            raise ValueError("`bank` changes the base's own crop; leave `views` out")
+        return self
 
 
 class CompareSettings(Record):
@@ -72,14 +106,23 @@ class CompareSettings(Record):
     folds: int = Field(5, ge=2, le=50, description="parts that each repeat is cut into")
     repeats: int = Field(5, ge=1, le=100, description="how often the folds are cut anew")
     seed: int = Field(12, ge=0, lt=2**31, description="seed of folds and of every random choice")
-    split: Literal["cv", "given"] = Field(
-        "cv", description="'cv': repeated folds; 'given': the imported train and test split"
+    split: Split = Field(
+        "cv",
+        description="'cv': repeated folds; 'given': the imported train and test split; 'seed': the "
+        "original experiment's, 20 % tested by a plain shuffle",
     )
     precision: Literal["float32", "bfloat16"] = Field(
         "float32", description="'bfloat16': faster where the processor and the scores allow it"
     )
     break_contract: tuple[Position, ...] = Field(
         (), description="input mistakes whose cost is shown in rows of their own"
+    )
+    permutations: int = Field(
+        0,
+        ge=0,
+        le=10_000,
+        description="refits on permuted labels, to see whether anything was learnt; each costs a "
+        "cross-validation, so none by default",
     )
 
     @model_validator(mode="after")
@@ -88,6 +131,14 @@ class CompareSettings(Record):
             names = getattr(self, key)
             if len(set(names)) != len(names):
                 raise ValueError(f"{key} names something twice: {', '.join(names)}")
+        return self
+
+    @model_validator(mode="after")
+    def enough_permutations(self) -> "CompareSettings":
+        if 0 < self.permutations < 19:
+            raise ValueError("permutations must be 0 or at least 19: fewer never reach p = 0.05")
+        if self.permutations and self.split == "given":
+            raise ValueError("permutations need folds: use split = 'cv', or permutations = 0")
         return self
 
 
@@ -112,8 +163,130 @@ class CleanSettings(Record):
     )
 
 
+class ApiSettings(Record):
+    """[sources.NAME] of a source with an API."""
+
+    url: str | None = Field(
+        None, pattern="^https?://", description="where its API is: a mirror, or your own instance"
+    )
+    rate: float | None = Field(
+        None, gt=0, le=100_000, description="requests per second that its API is sent at most"
+    )
+
+
+class StockSettings(ApiSettings):
+    permission: str = Field(
+        "", description="who permitted you to collect there for training, as its terms demand"
+    )
+
+
+class DdgsSettings(Record):
+    """[sources.ddgs]: how the search engines are reached."""
+
+    backend: str = Field("duckduckgo,bing", description="engines, the first that answers counts")
+    proxy: str | None = Field(None, description="a proxy: http://, https:// or socks5://")
+    ca: str | None = Field(None, description="a PEM file with the authority of that proxy")
+    pause_s: float = Field(2.0, ge=0, le=600, description="seconds between two pages")
+
+
+class UrlsSettings(Record):
+    """[sources.urls]: your own lists of addresses."""
+
+    files: dict[ClassName, str] = Field(
+        default_factory=dict, description="the list of each class: text, CSV, TSV or Parquet"
+    )
+    columns: dict[Literal["url", "title", "author", "licence", "licence_url", "page"], str] = Field(
+        default_factory=dict, description="which column says what, where its name does not tell"
+    )
+
+
+class VideoSettings(Record):
+    """[sources.video]: frames of your own videos."""
+
+    files: dict[ClassName, tuple[str, ...]] = Field(
+        default_factory=dict, description="the video files of each class"
+    )
+    every_s: float = Field(2.0, gt=0, le=3600, description="seconds between two frames")
+
+
 class SourceSettings(Record):
+    """[sources] and [sources.NAME]. What each source needs: `footwork sources`."""
+
     use: tuple[str, ...] = Field((), description="sources that photos are collected from")
+    openverse: ApiSettings = Field(default_factory=ApiSettings)
+    commons: ApiSettings = Field(default_factory=ApiSettings)
+    flickr: ApiSettings = Field(default_factory=ApiSettings)
+    inaturalist: ApiSettings = Field(default_factory=ApiSettings)
+    gbif: ApiSettings = Field(default_factory=ApiSettings)
+    searxng: ApiSettings = Field(default_factory=ApiSettings)
+    pexels: StockSettings = Field(default_factory=StockSettings)
+    pixabay: StockSettings = Field(default_factory=StockSettings)
+    ddgs: DdgsSettings = Field(default_factory=DdgsSettings)
+    urls: UrlsSettings = Field(default_factory=UrlsSettings)
+    video: VideoSettings = Field(default_factory=VideoSettings)
+    wikidata: ApiSettings = Field(default_factory=ApiSettings)
+    plugins: dict[str, dict[str, str | int | float | bool]] = Field(
+        default_factory=dict, description="settings of sources that other packages bring"
+    )
+
+
+class LicenceSettings(Record):
+    """[licences]: which photos may be collected, by the licence that their source states."""
+
+    allow: tuple[str, ...] = Field(
+        (),
+        description='licences that are fetched, such as "cc0", "by", "by-sa"; "unknown" for photos '
+        "without one; empty means everything",
+    )
+
+
+class FetchSettings(Record):
+    """[fetch]: how the web is asked. Polite by default; nothing private can be reached."""
+
+    contact: str = Field(
+        "",
+        max_length=200,
+        pattern=r"^[ -'*-~]*$",
+        description="an e-mail address or page that every server is told, so that it can complain",
+    )
+    rate_per_host: float = Field(
+        5.0, gt=0, le=100_000, description="requests per second that one host is sent at most"
+    )
+    connections_per_host: int = Field(4, ge=1, le=256, description="connections to one host")
+    connections: int = Field(128, ge=1, le=1_000, description="connections in all")
+    max_bytes: int = Field(
+        32 * 1024**2, ge=1, le=256 * 1024**2, description="the largest photo that is fetched"
+    )
+    max_pixels: int = Field(
+        50_000_000, ge=1, le=89_478_485, description="pixels of the largest photo that is kept"
+    )
+    total_s: float = Field(60.0, gt=0, description="seconds that one answer may take")
+    stall_s: float = Field(15.0, gt=0, description="seconds without a byte before it is given up")
+    redirects: int = Field(5, ge=0, le=20, description="redirects that are followed, one by one")
+    max_wait_s: float = Field(
+        120.0, ge=0, description="seconds a host may ask us to wait; beyond, it is left for later"
+    )
+    allow_addresses: tuple[str, ...] = Field(
+        (),
+        description='"ADDRESS:PORT" entries that may be asked although they are not public, such '
+        "as a search engine of your own",
+    )
+    ca_file: str | None = Field(
+        None, description="a PEM file with a certificate authority that is trusted as well"
+    )
+
+    @field_validator("allow_addresses")
+    @classmethod
+    def addresses_are_addresses(cls, entries: tuple[str, ...]) -> tuple[str, ...]:
+        for entry in entries:
+            address, colon, port = entry.rpartition(":")
+            try:
+                ipaddress.ip_address(address.removeprefix("[").removesuffix("]"))
+            except ValueError:
+                colon = ""
+            if not colon or not port.isdecimal() or not 0 < int(port) < 65_536:
+                raise ValueError(f"{entry!r} must be ADDRESS:PORT, such as 127.0.0.1:8888")
+        return entries
 
 
 class Config(Record):
@@ -130,10 +303,15 @@ class Config(Record):
     queries: dict[ClassName, dict[str, tuple[str, ...]]] = Field(
         default_factory=dict, description="search words per class and language"
     )
+    expand: dict[str, tuple[str, ...]] = Field(
+        default_factory=dict, description="words per language that make further queries of each"
+    )
     exclude: dict[str, tuple[str, ...]] = Field(
         default_factory=dict, description="words per language that rule a search hit out"
     )
     sources: SourceSettings = Field(default_factory=SourceSettings)
+    fetch: FetchSettings = Field(default_factory=FetchSettings)
+    licences: LicenceSettings = Field(default_factory=LicenceSettings)
     clean: CleanSettings = Field(default_factory=CleanSettings)
     compare: CompareSettings = Field(default_factory=CompareSettings)
     bases: dict[str, BaseSettings] = Field(default_factory=dict)
@@ -223,13 +401,19 @@ def model_at(location: tuple[int | str, ...]) -> type[Record] | None:
     """Return the settings class that holds the key at `location`, if it is one of ours."""
     sections: dict[str, type[Record]] = {
         "clean": CleanSettings,
+        "licences": LicenceSettings,
         "compare": CompareSettings,
         "bases": BaseSettings,
         "recipes": RecipeSettings,
         "sources": SourceSettings,
+        "fetch": FetchSettings,
     }
     if len(location) <= 1:
         return Config
+    if location[0] == "sources" and len(location) > 2:
+        field = SourceSettings.model_fields.get(str(location[1]))
+        kind = field.annotation if field else None
+        return kind if isinstance(kind, type) and issubclass(kind, Record) else None
     return sections.get(str(location[0]))
 
 

@@ -53,7 +53,7 @@ def entry_digest(sights: Sequence[Sight], recipe: Recipe, settings: CompareSetti
             for sight in sights
         ],
         recipe.model_dump(mode="json"),
-        [c.folds, c.repeats, c.seed] if c.split == "cv" else ["given", c.seed],
+        [c.folds, c.repeats, c.seed] if c.split == "cv" else [c.split, c.seed],
         footwork.__version__,
         library_versions(("scikit-learn", "numpy", "scipy")),
     ]
@@ -100,6 +100,7 @@ def entry_answers(
             seed=seed,
             kind=entry.recipe.kind,
             blocks=entry.blocks,
+            bank=None if seen.bank is None else seen.bank[:, good],
             progress=advance,
         )
     write_array(kept, answers)
@@ -179,6 +180,7 @@ def external_rows(
         k,
         seed=seed,
         blocks=entry.blocks,
+        bank=None if inside.bank is None else inside.bank[:, train],
     )
     answers = np.full((1, len(external.photos), k), np.nan)
     answers[0, test] = head.predict_proba(outside.vectors[test])

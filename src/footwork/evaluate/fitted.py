@@ -79,7 +79,7 @@ def fit_classifier(
         )
     locator = prepared_as(known, POSE, info, data, catalog) if recipe.needs_body else None
     sights = tuple(sight(one, recipe, "right", locator) for one in ready)
-    seen = Extractor(catalog, project.cache, progress, locator).seen(sights, data)
+    seen = Extractor(catalog, project.cache, progress, locator).seen(sights, data, recipe.bank)
     rows, photos = seen.good(), data.photos
     head = fit_head(
         recipe.kind,
@@ -89,6 +89,7 @@ def fit_classifier(
         len(data.classes),
         seed=run.environment.seed,
         blocks=blocks_of(sights),
+        bank=None if seen.bank is None else seen.bank[:, rows],
     )
     bases = tuple(base_facts(one, f"network{i + 1}") for i, one in enumerate(sights))
     networks = {kept.file: one.prepared for kept, one in zip(bases, sights, strict=True)}

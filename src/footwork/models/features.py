@@ -80,12 +80,16 @@ class Facts(Record):
 
 @dataclass(frozen=True)
 class Features:
-    """vectors: (n, d) float32, NaN rows for photos that failed; failed: index -> reason."""
+    """vectors: (n, d) float32, NaN rows for photos that failed; failed: index -> reason.
+
+    bank: (draws, n, d), the same photos slightly changed, to train on; None without them.
+    """
 
     vectors: NDArray[np.float32]
     failed: dict[int, str]
     milliseconds: float
     computed: int  # photos decoded and put through the network now; the rest was cached
+    bank: NDArray[np.float32] | None = None
 
     def good(self) -> NDArray[np.int64]:
         """Return the indices of the photos that have a vector."""
@@ -94,7 +98,8 @@ class Features:
     def of(self, rows: NDArray[np.int64]) -> "Features":
         """Return only `rows`, with the failures renumbered."""
         failed = {new: self.failed[old] for new, old in enumerate(rows) if old in self.failed}
-        return replace(self, vectors=self.vectors[rows], failed=failed)
+        bank = None if self.bank is None else self.bank[:, rows]
+        return replace(self, vectors=self.vectors[rows], failed=failed, bank=bank)
 
 
 def feature_key(

@@ -12,6 +12,7 @@ and adds up their log odds with weights that inner folds choose; that is a linea
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise, product
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -182,6 +183,20 @@ def chosen_shares(
     return candidates[0 if smallest_untold(loss[[0, best]], group) == 0 else best]
 
 
+class Fit(Protocol):
+    def __call__(
+        self,
+        X: NDArray[np.floating],  # noqa: N803
+        y: NDArray[np.int64],
+        group: NDArray[np.int64],
+        k: int,
+        /,
+        *,
+        seed: int,
+        blocks: Sequence[int],
+    ) -> Probe: ...
+
+
 def fit_head(
     kind: str,
     X: NDArray[np.floating],  # noqa: N803
@@ -191,11 +206,26 @@ def fit_head(
     *,
     seed: int,
     blocks: Sequence[int] = (),
+    bank: NDArray[np.floating] | None = None,
 ) -> Probe:
-    """Fit the head of a recipe's kind, 'probe' or 'average'. Arguments as in `fit_probe`."""
+    """Fit the head of a recipe's kind. Arguments as in `fit_probe`.
+
+    kind: 'probe', 'average' or 'strong' (`footwork.models.strong`). bank: (draws, n, d), further
+    rows to train on, each draw with the labels and groups of X.
+    """
+    from footwork.models.strong import fit_strong
+
     parts = tuple(blocks) or (X.shape[1],)
-    fit = fit_average if kind == "average" else fit_probe
-    return fit(X, y, group, k, seed=seed, blocks=parts)
+    fits_of: dict[str, Fit] = {
+        "probe": fit_probe,
+        "average": fit_average,
+        "strong": fit_strong,
+    }
+    if bank is not None:
+        times = 1 + len(bank)
+        X = np.concatenate([X, *bank])  # noqa: N806
+        y, group = np.tile(y, times), np.tile(group, times)
+    return fits_of[kind](X, y, group, k, seed=seed, blocks=parts)
 
 
 def out_of_fold(
@@ -208,11 +238,12 @@ def out_of_fold(
     seed: int,
     kind: str = "probe",
     blocks: Sequence[int] = (),
+    bank: NDArray[np.floating] | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> NDArray[np.float64]:
     """Fit a head per fold and return what it says of the fold's test photos.
 
-    Arguments as in `fit_probe`; kind: see `fit_head`; folds: [repeat][fold]; progress
+    Arguments as in `fit_probe`; kind, bank: see `fit_head`; folds: [repeat][fold]; progress
     is called with 1 after each. Result: (repeats, n, k) float64, NaN for photos that no fold of
     the repeat tests.
     """
@@ -224,7 +255,14 @@ def out_of_fold(
             for fold in cut:
                 train = fold.train
                 probe = fit_head(
-                    kind, X[train], y[train], group[train], k, seed=seed, blocks=blocks
+                    kind,
+                    X[train],
+                    y[train],
+                    group[train],
+                    k,
+                    seed=seed,
+                    blocks=blocks,
+                    bank=None if bank is None else bank[:, train],
                 )
                 answers[repeat, fold.test] = probe.predict_proba(X[fold.test])
                 if progress is not None:

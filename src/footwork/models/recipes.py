@@ -4,12 +4,15 @@ from collections.abc import Iterable
 
 from footwork.errors import UsageError, nearest
 from footwork.models.views import CORNERS, View, needs_body
+from footwork.models.seed import SeedSettings
 from footwork.project import Config, RecipeSettings
 from footwork.records import Record
 
 BUILT_IN = {
+    "seed": RecipeSettings(kind="seed", training=SeedSettings()),
     "probe": RecipeSettings(kind="probe"),
     "average": RecipeSettings(kind="average"),
+    "strong": RecipeSettings(kind="strong", bank=4),
     "letterbox": RecipeSettings(views=("letterbox",)),
     "squash": RecipeSettings(views=("squash",)),
     "mirrored": RecipeSettings(views=("own", "own-mirrored")),
@@ -20,12 +23,17 @@ BUILT_IN = {
 
 
 class Recipe(Record):
-    """A named recipe. views: what the base is shown; () means its own crop alone."""
+    """A named recipe. views: what the base is shown; () means its own crop alone.
+
+    bank: how many slightly changed draws of each training photo are trained on besides.
+    """
 
     name: str
     kind: str
     views: tuple[View, ...]
     joined: bool
+    bank: int
+    training: SeedSettings | None = None
 
     @property
     def needs_body(self) -> bool:
@@ -41,5 +49,8 @@ def find_recipes(names: Iterable[str], config: Config) -> list[Recipe]:
         settings = known.get(name)
         if settings is None:
             raise UsageError(f"There is no recipe {name!r}; {nearest(name, known)}")
-        found.append(Recipe(name=name, **settings.model_dump()))
+        recipe = Recipe(name=name, **settings.model_dump())
+        if recipe.kind == "seed" and recipe.training is None:
+            recipe = recipe.model_copy(update={"training": SeedSettings()})
+        found.append(recipe)
     return found

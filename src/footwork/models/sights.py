@@ -1,7 +1,7 @@
 """What a head sees of a photo: one or several base models, each under one or several views."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,7 @@ from footwork.models.bases import Base
 from footwork.models.features import FeatureKey, feature_key
 from footwork.models.networks import Prepared
 from footwork.models.recipes import Recipe
-from footwork.models.views import needs_body
+from footwork.models.views import MILD, needs_body
 from footwork.records import Position
 
 Vectors = NDArray[np.float32]
@@ -60,6 +60,15 @@ def views_of(recipe: Recipe, base: Base) -> tuple[str, ...]:
     return tuple(
         own + view.removeprefix("own") if view.startswith("own") else view
         for view in recipe.views or ("own",)
+    )
+
+
+def drawn(sights: Sequence[Sight], number: int) -> tuple[Sight, ...]:
+    """Return the same bases looking at one draw of slightly changed photos."""
+    view = f"{MILD}{number}"
+    return tuple(
+        replace(one, keys=tuple(key.model_copy(update={"view": view}) for key in one.keys[:1]))
+        for one in sights
     )
 
 

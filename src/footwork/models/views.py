@@ -7,12 +7,17 @@ body, feet, hands, higher_foot, lower_foot
                                a square around a part of the climber, found by the base `pose`;
                                the base's own crop where nobody is found
 NAME-mirrored                  any of them, left and right swapped
+mild-1, mild-2, ...            random draws that keep a label: a crop of most of it, turned by a
+                               few degrees, lighter or darker, perhaps mirrored; the same bytes
+                               and number give the same draw
 """
 
+import hashlib
 from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 from pydantic import AfterValidator
 
 from footwork.images import decode, fit
@@ -24,7 +29,16 @@ CROPS: tuple[Crop, ...] = ("centre", "squash", "letterbox")
 CORNERS = {"top_left": (0, 0), "top_right": (0, 1), "bottom_left": (1, 0), "bottom_right": (1, 1)}
 REGIONS = ("body", "feet", "hands", "higher_foot", "lower_foot")
 MIRRORED = "-mirrored"
-VIEWS = tuple(name + end for name in (OWN, *CROPS, *CORNERS, *REGIONS) for end in ("", MIRRORED))
+PLAIN = (OWN, *CROPS, *CORNERS, *REGIONS)
+MILD, MOST_DRAWS = "mild-", 32
+VIEWS = (
+    *(name + end for name in PLAIN for end in ("", MIRRORED)),
+    *(f"{MILD}{i + 1}" for i in range(MOST_DRAWS)),
+)
+# The label is where heel and toe are: no flip upside down, no turn that makes above of below.
+MOST_TURN = 8.0  # degrees
+LEAST_AREA = 0.75  # of the square that the crop is taken from
+MOST_LIGHT = 0.25  # of brightness and of contrast, up or down
 
 # In torsos (middle of the shoulders to middle of the hips; a foot is half a torso long): what is
 # kept around a foot or a hand, to each side.
@@ -39,8 +53,8 @@ Landmarks = NDArray[np.float32]
 def known_view(name: str) -> str:
     if name not in VIEWS:
         raise ValueError(
-            f"there is no view {name!r}; there is {', '.join(VIEWS[::2])}, and each with "
-            f"{MIRRORED} behind it"
+            f"there is no view {name!r}; there is {', '.join(PLAIN)}, and each with {MIRRORED} "
+            "behind it"
         )
     return name
 
@@ -66,6 +80,8 @@ def square(
             pixels = square(data, contract, contract.crop)
         else:
             pixels = fit(cut_out(decode(data), box), side, "squash", 1, contract.resize)
+    elif name.startswith(MILD):
+        pixels = mild(data, contract, int(name.removeprefix(MILD)))
     elif name in CORNERS:
         whole = decode(data, at_least=round(side / contract.crop_fraction))
         pixels = fit(corner(whole, name, contract), side, "squash", 1, contract.resize)
@@ -83,6 +99,36 @@ def corner(pixels: NDArray[np.uint8], name: str, contract: InputContract) -> NDA
     down, right = CORNERS[name]
     top, left = down * (height - length), right * (width - length)
     return pixels[top : top + length, left : left + length]
+
+
+def mild(data: bytes, contract: InputContract, number: int) -> NDArray[np.uint8]:
+    """Return draw `number` of a photo, slightly changed: (side, side, 3) uint8."""
+    seed = hashlib.sha256(data).digest() + number.to_bytes(4, "big")
+    rng = np.random.default_rng(np.frombuffer(hashlib.sha256(seed).digest(), np.uint32))
+    large = contract.model_copy(update={"side": round(1.25 * contract.side)})
+    whole = square(data, large, contract.crop)
+    edge = len(whole) // 8  # what a turn brings in from outside mirrors the rim
+    padded = np.pad(whole, ((edge, edge), (edge, edge), (0, 0)), mode="reflect")
+    length = len(whole) * np.sqrt(rng.uniform(LEAST_AREA, 1))
+    start = edge + rng.uniform(0, len(whole) - length, size=2)
+    middle = start + length / 2
+    angle = np.deg2rad(rng.uniform(-MOST_TURN, MOST_TURN))
+    a, b = np.cos(angle) * length / contract.side, np.sin(angle) * length / contract.side
+    c, d = -b, a
+    if rng.random() < 0.5:  # mirrored: the first axis runs the other way
+        a, c = -a, -c
+    half = contract.side / 2
+    x, y = middle[0] - (a + b) * half, middle[1] - (c + d) * half
+    turned = Image.fromarray(padded).transform(
+        (contract.side, contract.side),
+        Image.Transform.AFFINE,
+        (a, b, x, c, d, y),
+        resample=Image.Resampling.BICUBIC,
+    )
+    light, contrast = 1 + rng.uniform(-MOST_LIGHT, MOST_LIGHT, size=2)
+    values = np.asarray(turned, dtype=np.float32)
+    values = (values - 127) * np.float32(contrast) + np.float32(127 * light)
+    return np.clip(np.rint(values), 0, 255).astype(np.uint8)
 
 
 def cut_out(pixels: NDArray[np.uint8], box: Box) -> NDArray[np.uint8]:

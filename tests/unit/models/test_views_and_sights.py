@@ -32,7 +32,8 @@ from footwork.models.pose import (
 )
 from footwork.models.recipes import BUILT_IN, Recipe, find_recipes
 from footwork.models.runtimes import Network
-from footwork.models.sights import Sight, blocks_of, sight, views_of
+from footwork.models.sights import Sight, blocks_of, drawn, sight, views_of
+from footwork.models.strong import discriminant, fit_strong, logistic, margins, prototypes
 from footwork.models.views import CORNERS, REGIONS, VIEWS, cut_out, needs_body, region_box, square
 from footwork.project import Config, RecipeSettings
 
@@ -49,7 +50,7 @@ def photo(seed: int = 0, width: int = 90, height: int = 60) -> bytes:
     return out.getvalue()
 
 
-@pytest.mark.parametrize("view", [view for view in VIEWS if not view.startswith("own")])
+@pytest.mark.parametrize("view", [v for v in VIEWS if v[:4] not in ("own", "own-", "mild")])
 def test_every_view_is_a_square_and_its_mirror_is_it_mirrored(view: str) -> None:
     box = (0.3, 0.3, 0.6, 0.6) if needs_body(view) else None
     seen = square(photo(), CONTRACT, view, box)
@@ -197,7 +198,7 @@ def test_views_are_averaged_or_stand_side_by_side() -> None:
 def test_recipes_of_the_toml_come_over_the_built_in_ones() -> None:
     config = Config(recipes={"mine": RecipeSettings(kind="average", views=("own", "squash"))})
     (found,) = find_recipes(["mine"], config)
-    assert found == Recipe(name="mine", kind="average", views=("own", "squash"), joined=False)
+    assert (found.name, found.kind, found.views) == ("mine", "average", ("own", "squash"))
     assert [one.name for one in find_recipes(BUILT_IN, config)] == list(BUILT_IN)
     with pytest.raises(UsageError, match="did you mean regions"):
         find_recipes(["region"], config)
@@ -266,3 +267,95 @@ def test_average_is_the_same_for_the_same_arguments_and_sums_log_odds() -> None:
     np.testing.assert_allclose(np.tensordot(share, parts, axes=1), total, atol=1e-8)
     assert share.sum() == pytest.approx(1)
     assert (share * 4).round(6).tolist() == [round(4 * s) for s in share]
+
+
+def test_mild_draws_differ_are_the_same_again_and_stay_near_the_photo() -> None:
+    plain = square(photo(3, 200, 200), CONTRACT, "centre").astype(int)
+    draws = [square(photo(3, 200, 200), CONTRACT, f"mild-{i}") for i in range(1, 9)]
+    assert all(draw.shape == (32, 32, 3) for draw in draws)
+    for i, draw in enumerate(draws):
+        np.testing.assert_array_equal(square(photo(3, 200, 200), CONTRACT, f"mild-{i + 1}"), draw)
+        apart = min(np.abs(draw.astype(int) - other).mean() for other in (plain, plain[:, ::-1]))
+        assert 1 < apart < 45
+        assert all((draw != other).any() for other in draws[:i])
+    upside_down = np.abs(np.stack(draws).astype(int) - plain[::-1]).mean(axis=(1, 2, 3)).min()
+    assert upside_down > 45
+
+
+def test_a_mild_draw_changes_with_the_photo() -> None:
+    grey = np.full((64, 64, 3), 127, np.uint8)
+
+    def lit(seed: int) -> float:
+        import io
+
+        pixels = grey.copy()
+        pixels[0, 0] = seed
+        out = io.BytesIO()
+        Image.fromarray(pixels).save(out, "PNG")
+        return float(square(out.getvalue(), CONTRACT, "mild-1")[16, 16].mean())
+
+    assert len({lit(seed) for seed in range(6)}) > 3
+
+
+def test_a_bank_goes_with_the_own_crop_only() -> None:
+    with pytest.raises(ValidationError, match="leave `views` out"):
+        RecipeSettings(kind="strong", bank=4, views=("squash",))
+    sights = (sight(prepared("a", 3), recipe("strong"), "right", None),)
+    (first,) = drawn(sights, 1)
+    assert [key.view for key in first.keys] == ["mild-1"]
+
+
+def test_the_bank_is_trained_on_with_its_photos_own_labels() -> None:
+    rows, y, group = two_blocks(60, 2.0, seed=7)
+    bank = np.stack([rows + 0.01, rows - 0.01])
+    head = fit_head("probe", rows, y, group, 3, seed=0, bank=bank)
+    same = fit_probe(np.concatenate([rows, *bank]), np.tile(y, 3), np.tile(group, 3), 3, seed=0)
+    np.testing.assert_array_equal(head.weights, same.weights)
+
+
+@pytest.mark.parametrize("n", [45, 400])
+def test_strong_learns_what_can_be_learnt_and_its_probabilities_are_honest(n: int) -> None:
+    rows, y, group = two_blocks(n + 300, 2.0, seed=8)
+    rows = rows[:, :60]
+    head = fit_strong(rows[:n], y[:n], group[:n], 3, seed=0)
+    proba = head.predict_proba(rows[n:])
+    assert (proba.argmax(axis=1) == y[n:]).mean() > (0.42 if n == 45 else 0.55)
+    surprise = -np.log(proba[np.arange(300), y[n:]]).mean()
+    assert surprise < np.log(3) * (1 if n == 45 else 0.95)
+
+
+def test_strong_on_noise_is_not_sure_of_itself() -> None:
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(60, 500)).astype(np.float32)
+    head = fit_strong(rows, np.arange(60) % 3, np.arange(60), 3, seed=0)
+    fresh = head.predict_proba(rng.normal(size=(300, 500)).astype(np.float32))
+    assert -np.log(fresh[np.arange(300), rng.integers(0, 3, 300)]).mean() < 1.15
+
+
+def test_each_head_of_strong_tells_separated_classes_apart() -> None:
+    rng = np.random.default_rng(1)
+    y = np.arange(90) % 3
+    rows = rng.normal(size=(90, 5)) + 6 * np.eye(3, 5)[y]
+    for head in (prototypes, discriminant, margins, logistic(0.1, 1e-8)):
+        weights, bias = head(rows, y, 3)
+        assert ((rows @ weights + bias).argmax(axis=1) == y).mean() > 0.97, head
+
+
+def test_lda_is_that_of_sklearn() -> None:
+    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+
+    rng = np.random.default_rng(2)
+    y = np.arange(60) % 3
+    rows = rng.normal(size=(60, 12)) + np.eye(3, 12)[y]
+    rows -= np.stack([rows[y == c].mean(0) for c in range(3)]).mean(0)
+    weights, bias = discriminant(rows, y, 3)
+    from sklearn.covariance import LedoitWolf
+
+    reference = LinearDiscriminantAnalysis(
+        solver="lsqr", covariance_estimator=LedoitWolf(assume_centered=True), priors=[1 / 3] * 3
+    )
+    within = np.stack([rows[y == c].mean(0) for c in range(3)])
+    shrunk = LedoitWolf(assume_centered=True).fit(rows - within[y]).covariance_
+    np.testing.assert_allclose(shrunk @ weights, within.T, atol=1e-6)
+    answers = reference.fit(rows, y).predict(rows)
+    assert ((rows @ weights + bias).argmax(1) == answers).mean() > 0.95
