@@ -8,8 +8,10 @@
     fold_group   images that must stay on one side of a fold, as a source says it
     given_split  train, val, test or external, as a source says it
     rejection    files that never became an image, and why
-    decision     what people decided, or a rule of the toml; taken back by `undone_at`, never
+    decision     what people decided, or a rule (see `decisions`); taken back by `undone_at`, never
                  deleted; an image with a standing one of verb 'reject' is not trained on
+    pair, copy   images that show one photo, and which of them are set aside (see `copies`)
+    variant      entries that were ever scored on a version of the labelled photos
     cleaned, quality, quality_flag   what `clean` made and measured (see `cleaned`)
 
 `who` is "person:NAME", "import:SOURCE" or "query:WORDS", in falling rank. What an import says is
@@ -28,8 +30,23 @@ from typing import TYPE_CHECKING, Any
 
 from footwork import truth
 from footwork.cleaned import FACTS, Cleaned, Flag, Quality, follow_rule, write_cleaned
-from footwork.copies import Code, Copy, write_codes, write_copies
+from footwork.copies import (
+    OVERLAYS,
+    STANDING,
+    Code,
+    Copy,
+    Facts,
+    Kept,
+    Pair,
+    ask_again,
+    group_of,
+    parted,
+    write_codes,
+    write_kept,
+    write_pairs,
+)
 from footwork.database import Database
+from footwork.decisions import DECISION, Decision, Undone, undo_all, undo_last, undo_one
 from footwork.errors import DataError
 from footwork.findings import (
     IMAGE,
@@ -50,6 +67,7 @@ from footwork.images import Unreadable
 from footwork.imagestore import ImageStore, read_verified
 from footwork.project import usable_class
 from footwork.schema import MIGRATIONS
+from footwork.tombstones import Tombstones
 from footwork.truth import Conflict, GroupRow, Labelled, LabelRow, Place
 
 if TYPE_CHECKING:
@@ -79,7 +97,9 @@ class Counts:
     """per_class, groups and provisional count labelled images, external ones apart.
 
     unlabelled: images that nobody said anything of; linked: images whose bytes lie elsewhere.
-    set_aside: images that a decision keeps out, labelled or not; they count nowhere else.
+    set_aside: images that a decision keeps out, labelled or not; copies: those that are set
+    aside as copies of a better one. These count nowhere else. largest_group: labelled images in
+    the largest fold group.
     """
 
     images: int
@@ -93,19 +113,8 @@ class Counts:
     rejected: int
     linked: int
     set_aside: int
-
-
-@dataclass(frozen=True)
-class Decision:
-    """What a person decided. detail: JSON, by verb; undone_at: None while it counts."""
-
-    number: int
-    at: str
-    who: str
-    verb: str
-    sha256: str | None
-    detail: str
-    undone_at: str | None
+    copies: int
+    largest_group: int
 
 
 class Catalog:
@@ -143,6 +152,15 @@ class Catalog:
 
     def close(self) -> None:
         self._database.close()
+
+    @property
+    def database(self) -> Database:
+        """The tables themselves, for a stage that keeps its own notes beside the images."""
+        return self._database
+
+    def tombstones(self) -> Tombstones:
+        """Return what was taken down and must not come back, as of now."""
+        return Tombstones(self._database)
 
     # What was found
 
@@ -221,6 +239,21 @@ class Catalog:
         )
         return Image(*rows[0]) if rows else None
 
+    def gone(self) -> list[str]:
+        """Return the paths of linked images of which no file is there any more, by hash.
+
+        Only looks whether the files are there; `read` also sees whether they were changed.
+        """
+        files: defaultdict[str, list[str]] = defaultdict(list)
+        for sha256, path in self._database.rows(
+            "SELECT sha256, path FROM image LEFT JOIN file USING (sha256) "
+            "WHERE NOT stored ORDER BY sha256, path"
+        ):
+            files[sha256].append(path or f"(photo {sha256[:12]}, of which no file is known)")
+        return [
+            paths[0] for paths in files.values() if not any(Path(path).is_file() for path in paths)
+        ]
+
     def provenance(self, sha256: str) -> list[Provenance]:
         """Return every place where an image was found, in the order of finding."""
         rows = self._database.rows(
@@ -272,26 +305,34 @@ class Catalog:
         """Return how much there is of everything."""
         labelled, conflicts = self.judged()
         inner = [item for item in labelled if item.split != "external"]
-        ((images, linked, rejected, set_aside),) = self._database.rows(
+        groups = Counter(item.group for item in inner)
+        ((images, linked, rejected, set_aside, copies),) = self._database.rows(
             "SELECT count(*), sum(1 - stored), (SELECT count(*) FROM rejection), "  # noqa: S608
-            f"(SELECT count(DISTINCT sha256) FROM ({SET_ASIDE})) FROM image"
+            f"(SELECT count(DISTINCT sha256) FROM ({SET_ASIDE})), "
+            f"(SELECT count(*) FROM ({STANDING} AND copy.sha256 NOT IN ({SET_ASIDE}))) FROM image"
         )
         return Counts(
             images=images,
             labelled=len(inner),
             per_class=dict(sorted(Counter(item.label for item in inner).items())),
             external=len(labelled) - len(inner),
-            groups=len({item.group for item in inner}),
+            groups=len(groups),
             provisional=sum(item.provisional for item in inner),
             conflicts=len(conflicts),
-            unlabelled=images - len(labelled) - len(conflicts) - set_aside,
+            unlabelled=images - len(labelled) - len(conflicts) - set_aside - copies,
             rejected=rejected,
             linked=linked or 0,
             set_aside=set_aside,
+            copies=copies,
+            largest_group=max(groups.values(), default=0),
         )
 
-    def judged(self) -> tuple[list[Labelled], list[Conflict]]:
-        """Return both at once, of one moment."""
+    def judged(self, *, copies: bool = False) -> tuple[list[Labelled], list[Conflict]]:
+        """Return labelled images and conflicts, of one moment.
+
+        copies: as if no copy were set aside, each with what is said of itself; the fold groups
+        are the same. An image counts as a copy of one that is set aside itself, too.
+        """
         with self._database.snapshot():
             rows = self._database.rows
             labels = rows(
@@ -302,14 +343,29 @@ class Catalog:
             )
             groups = rows("SELECT sha256, who, name FROM fold_group")
             splits = rows("SELECT sha256, split FROM given_split")
-            places = rows("SELECT sha256, kind, origin, source FROM provenance")
-            copies = rows("SELECT sha256, best FROM copy")
+            places = rows("SELECT sha256, kind, origin, source, page_url, author FROM provenance")
+            pairs = rows("SELECT first, second FROM pair")
+            copy_of = dict(rows(STANDING))
+            out = {sha256 for (sha256,) in rows(SET_ASIDE)}
+        together = [*pairs, *copy_of.items()]
+        if copies:
+            copy_of = {}
         return truth.judged(
-            [LabelRow(*row) for row in labels],
+            [LabelRow(*row) for row in labels if copy_of.get(row[0]) not in out],
             [GroupRow(*row) for row in groups],
             [(sha256, split) for sha256, split in splits],
             [Place(*row) for row in places],
-            dict(copies),
+            copy_of,
+            together,
+        )
+
+    def imported_files(self) -> dict[str, int]:
+        """Return how many files of an image were imported with a label, by its hash."""
+        return dict(
+            self._database.rows(
+                "SELECT sha256, count(DISTINCT origin) FROM label "
+                "WHERE withdrawn_at IS NULL AND who LIKE 'import:%' GROUP BY sha256"
+            )
         )
 
     # What people decide
@@ -318,6 +374,7 @@ class Catalog:
         """Write down that a person says `label` of an image; returns the image's hash.
 
         which: the first hex digits of its hash (4 or more), or its path. who: "person:NAME".
+        It is said of all its copies too, so that none of them contradicts it.
         Raises DataError if that names no image or several, or the class name cannot be one.
         """
         if not who.startswith("person:") or who == "person:":
@@ -334,29 +391,35 @@ class Catalog:
                 "INSERT INTO decision (at, who, verb, sha256, detail) VALUES (?, ?, ?, ?, ?)",
                 (now, who, "label", sha256, detail),
             ).lastrowid
-            connection.execute(
+            connection.executemany(
                 "INSERT INTO label (sha256, class, who, origin, why, at, decision) "
                 "VALUES (?, ?, ?, '', ?, ?, ?)",
-                (sha256, label, who, why, now, decision),
+                [
+                    (image, label, who, why, now, decision)
+                    for image in sorted(group_of(connection, sha256))
+                ],
             )
         return sha256
 
     def decisions(self) -> list[Decision]:
-        """Return everything that people decided, undone or not, in order."""
-        rows = self._database.rows(
-            "SELECT id, at, who, verb, sha256, detail, undone_at FROM decision ORDER BY id"
-        )
+        """Return everything that people and rules decided, undone or not, in order."""
+        rows = self._database.rows(f"SELECT {DECISION} FROM decision ORDER BY id")  # noqa: S608
         return [Decision(*row) for row in rows]
 
-    def undo(self, decision: int) -> None:
-        """Take a decision back; its row stays. Raises DataError if there is none to take back."""
+    def undo(self, decision: int | None = None) -> Undone:
+        """Take a decision back, the last one that counts if None; its row stays.
+
+        Raises DataError if there is none to take back.
+        """
         with self._database.transaction() as connection:
-            undone = connection.execute(
-                "UPDATE decision SET undone_at = ? WHERE id = ? AND undone_at IS NULL",
-                (timestamp(), decision),
-            )
-            if undone.rowcount == 0:
-                raise DataError(f"There is no decision {decision}, or it was undone already.")
+            if decision is None:
+                return undo_last(connection, timestamp())
+            return undo_one(connection, decision, timestamp())
+
+    def undo_all(self) -> Undone:
+        """Take back all decisions: everything counts as it did when it was found."""
+        with self._database.transaction() as connection:
+            return undo_all(connection, timestamp())
 
     def find(self, which: str) -> str:
         """Return the hash of the image that a hash's beginning or a path names.
@@ -442,15 +505,101 @@ class Catalog:
         with self._database.transaction() as connection:
             write_codes(connection, kind, version, codes)
 
-    def copies(self) -> list[Copy]:
-        """Return every image that is a near-copy of a better one, by hash."""
-        rows = self._database.rows("SELECT sha256, best, bits, radius, why FROM copy ORDER BY 1")
-        return [Copy(*row) for row in rows]
+    def facts(self) -> dict[str, Facts]:
+        """Return what copies are weighed by, of every image."""
+        with self._database.snapshot():
+            rows = self._database.rows
+            out = {sha256 for (sha256,) in rows(SET_ASIDE)}
+            decided = {
+                sha256
+                for (sha256,) in rows(
+                    "SELECT label.sha256 FROM label LEFT JOIN decision ON decision.id = decision "
+                    "WHERE withdrawn_at IS NULL AND undone_at IS NULL "
+                    "AND label.who LIKE 'person:%'"
+                )
+            }
+            flags: defaultdict[str, set[str]] = defaultdict(set)
+            for sha256, flag in rows("SELECT sha256, flag FROM quality_flag"):
+                if flag in OVERLAYS:
+                    flags[sha256].add(flag)
+            sharpness = dict(rows("SELECT sha256, sharpness FROM quality"))
+            origin: defaultdict[str, set[str]] = defaultdict(set)
+            for sha256, *known in rows("SELECT sha256, author, licence, page_url FROM provenance"):
+                names = zip(("author", "licence", "page"), known, strict=True)
+                origin[sha256].update(name for name, value in names if value)
+            images = self.images()
+        return {
+            image.sha256: Facts(
+                image=image.sha256,
+                width=image.width,
+                height=image.height,
+                size=image.size,
+                set_aside=image.sha256 in out,
+                decided=image.sha256 in decided,
+                overlays=tuple(sorted(flags.get(image.sha256, ()))),
+                sharpness=sharpness.get(image.sha256),
+                origin=tuple(sorted(origin.get(image.sha256, ()))),
+            )
+            for image in images
+        }
 
-    def replace_copies(self, copies: Iterable[Copy]) -> None:
-        """Put these in place of all that were known, in one transaction."""
+    def copies(self) -> list[Copy]:
+        """Return every image that is set aside as a copy of a better one, by hash."""
+        rows = self._database.rows(
+            "SELECT copy.sha256, best, bits, cosine, evidence, why FROM copy "
+            "JOIN decision ON decision.id = decision WHERE undone_at IS NULL ORDER BY copy.sha256"
+        )
+        return [
+            Copy(image, best, bits, cosine, tuple(evidence.split(", ")), why)
+            for image, best, bits, cosine, evidence, why in rows
+        ]
+
+    def pairs(self) -> list[Pair]:
+        """Return the images that were found to show one photo, kept or not, by hash."""
+        rows = self._database.rows(
+            "SELECT first, second, bits, cosine, evidence FROM pair ORDER BY first, second"
+        )
+        return [
+            Pair(first, second, bits, cosine, tuple(evidence.split(", ")))
+            for first, second, bits, cosine, evidence in rows
+        ]
+
+    def parted(self) -> list[frozenset[str]]:
+        """Return the groups of copies that a person took apart: they stay so."""
         with self._database.transaction() as connection:
-            write_copies(connection, copies, timestamp())
+            return parted(connection)
+
+    def keep(
+        self, pairs: Iterable[Pair], copies: Sequence[Copy], *, asked_again: bool = False
+    ) -> Kept:
+        """Write down all pairs and groups in place of those before, in one transaction.
+
+        Each group is a decision of "rule:dedupe"; one that stands already gets no new row.
+        asked_again: from now on, what people took apart may be grouped again.
+        """
+        now = timestamp()
+        with self._database.transaction() as connection:
+            if asked_again:
+                ask_again(connection)
+            write_pairs(connection, pairs, now)
+            return write_kept(connection, copies, now)
+
+    def tried(self, photos: str, variants: Iterable[str]) -> int:
+        """Remember that these variants were scored on these photos; returns how many ever were.
+
+        photos: the hash of a data set; variants: of an entry's whole configuration. A run that is
+        deleted stays counted: the best of many tries is flattered, whoever forgot the others.
+        """
+        now = timestamp()
+        with self._database.transaction() as connection:
+            connection.executemany(
+                "INSERT INTO variant VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+                [(photos, variant, now) for variant in variants],
+            )
+        ((count,),) = self._database.rows(
+            "SELECT count(*) FROM variant WHERE photos = ?", (photos,)
+        )
+        return int(count)
 
     # Keeping it
 

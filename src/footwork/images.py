@@ -110,6 +110,10 @@ class Unreadable(Exception):
         self.reason = reason
 
 
+class TooManyPixels(Unreadable):
+    """More than MAX_PIXELS: perhaps a photo, perhaps made to fill the memory."""
+
+
 @dataclass(frozen=True)
 class Facts:
     """width, height: pixels of the upright picture. format: a key of PARSERS."""
@@ -153,6 +157,24 @@ def inspect(data: bytes) -> Facts:
     Raises Unreadable exactly where `decode` does.
     """
     image, name = upright(data, None)
+    return Facts(image.width, image.height, name)
+
+
+def glance(data: bytes) -> Facts:
+    """Return what the headers say, decoding nothing: size and format of the picture as stored.
+
+    Costs next to no memory whatever the headers claim. Raises Unreadable for what is no image,
+    is larger than MAX_PIXELS, or is cut off in a way that shows from outside.
+    """
+    name = sniffed(data)
+    try:
+        image = parsed(data, name)
+    except Unreadable:
+        raise
+    except Image.DecompressionBombError as error:  # Pillow's own check came first
+        raise TooManyPixels(reason_of(error, name)) from error
+    except Exception as error:  # parsers of hostile bytes raise whatever comes to mind
+        raise Unreadable(reason_of(error, name)) from error
     return Facts(image.width, image.height, name)
 
 
@@ -316,7 +338,7 @@ def parsed(data: bytes, name: str) -> ImageFile.ImageFile:
     image = PARSERS[name](io.BytesIO(data))
     width, height = image.size
     if width * height > MAX_PIXELS:
-        raise Unreadable(
+        raise TooManyPixels(
             f"{width} x {height} = {width * height:,} pixels; the limit is {MAX_PIXELS:,} pixels"
         )
     if isinstance(image, PngImageFile):

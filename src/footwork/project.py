@@ -14,8 +14,8 @@ from pydantic import AfterValidator, Field, ValidationError, field_validator, mo
 from footwork.errors import DataError, UsageError, nearest
 from footwork.files import write_text
 from footwork.models.contract import InputContract
-from footwork.models.views import MOST_DRAWS, View
 from footwork.models.seed import SeedSettings
+from footwork.models.views import MOST_DRAWS, View
 from footwork.records import Position, Record, Split
 
 FILE = "footwork.toml"

@@ -6,6 +6,12 @@ runs/<time>-<name>/
   entries.json         one EntryInfo per entry
   predictions.parquet  out-of-fold predictions (see footwork.predictions)
   external.parquet     predictions on an external test set, if there is one
+  history.parquet      losses per epoch of what Keras trained (see footwork.histories)
+  ablation.json        what each choice of the original costs (see footwork.ablations)
+  leak.parquet         predictions with and without groups, if there are any (evaluate.leak)
+  null.parquet         scores on permuted labels, if that was asked for (evaluate.permuted)
+  bodies.parquet       the climbers' joints, if a base looked for them (see footwork.bodies)
+  conflicts.json       photos that were left out because they carry two labels
   metrics.json         the leaderboard, derived from predictions.parquet
   report.html
 """
@@ -15,15 +21,22 @@ import json
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from footwork.ablations import Ablation, read_ablation
+from footwork.bodies import Bodies, read_bodies
 from footwork.errors import DataError, UsageError, nearest
 from footwork.files import PARTIAL, unwritable
+from footwork.histories import History, read_histories
 from footwork.predictions import Predictions, read_predictions
-from footwork.records import EntryInfo, Environment
+from footwork.records import Disputed, EntryInfo, Environment
+from footwork.tables import Column, read_table, write_parquet
 
 
 @dataclass(frozen=True)
@@ -33,6 +46,12 @@ class Run:
     entries: tuple[EntryInfo, ...]
     predictions: Predictions
     external: Predictions | None = None
+    leak: Predictions | None = None
+    histories: tuple[History, ...] = ()
+    ablation: Ablation | None = None
+    disputed: tuple[Disputed, ...] = ()
+    permuted: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    bodies: Bodies = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -102,15 +121,52 @@ def read_run(folder: Path) -> Run:
         environment = Environment.model_validate_json((folder / "environment.json").read_bytes())
         listed: list[Any] = json.loads((folder / "entries.json").read_bytes())
         entries = tuple(EntryInfo.model_validate(item) for item in listed)
+        conflicts = folder / "conflicts.json"  # absent in runs of before there were copies
+        disputed = json.loads(conflicts.read_bytes()) if conflicts.exists() else []
+        known = tuple(Disputed.model_validate(item) for item in disputed)
     except FileNotFoundError as error:
         raise DataError(f"{folder} is not a finished run: {error.filename} is missing.") from None
     except ValueError as error:
         raise DataError(f"{folder} is damaged or of another version: {error}") from error
-    external = folder / "external.parquet"
     return Run(
         folder=folder,
         environment=environment,
         entries=entries,
         predictions=read_predictions(folder / "predictions.parquet"),
-        external=read_predictions(external) if external.exists() else None,
+        external=optional(folder / "external.parquet"),
+        leak=optional(folder / "leak.parquet"),
+        histories=read_histories(folder / "history.parquet"),
+        ablation=read_ablation(folder / "ablation.json"),
+        permuted=read_null(folder / "null.parquet"),
+        bodies=read_bodies(folder / "bodies.parquet"),
+        disputed=known,
     )
+
+
+def optional(path: Path) -> Predictions | None:
+    return read_predictions(path) if path.exists() else None
+
+
+def write_null(path: Path, permuted: Mapping[str, NDArray[np.float64]]) -> None:
+    """Write the scores on permuted labels, one row per entry and permutation."""
+    entries = sorted(permuted)
+    columns: dict[str, Column] = {
+        "entry": np.array([e for e in entries for _ in permuted[e]], dtype=object),
+        "permutation": np.concatenate([np.arange(len(permuted[e])) for e in entries]),
+        "macro_f1": np.concatenate([permuted[e] for e in entries]),
+    }
+    write_parquet(path, columns)
+
+
+def read_null(path: Path) -> dict[str, NDArray[np.float64]]:
+    """Read what `write_null` wrote; {} where there is no such file. Raises DataError."""
+    if not path.exists():
+        return {}
+    table = read_table(path)
+    if set(table) != {"entry", "permutation", "macro_f1"}:
+        raise DataError(f"{path} is damaged or of another version: its columns are {list(table)}.")
+    entry, order = np.asarray(table["entry"]), np.asarray(table["permutation"])
+    score = np.asarray(table["macro_f1"], dtype=np.float64)
+    return {
+        str(one): score[entry == one][np.argsort(order[entry == one])] for one in np.unique(entry)
+    }

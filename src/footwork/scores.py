@@ -114,13 +114,56 @@ def log_loss(truth: NDArray[np.int64], proba: Floats) -> float | None:
     None if any photo has no answer: leaving it out would reward giving up on hard photos, and
     any other price for it would be invented.
     """
-    if np.isnan(proba).any():
-        return None
+    losses = surprisals(truth, proba)
+    return None if np.isnan(losses).any() else float(losses.mean())
+
+
+def surprisals(truth: NDArray[np.int64], proba: Floats) -> Floats:
+    """Return -ln(probability given to the true class), (..., n), in nats, NaN where no answer.
+
+    truth: (n,) in [0, k); proba: (..., n, k). Clipped as in `log_loss`, so at most 36.04.
+    """
     eps = np.finfo(np.float64).eps
     of_truth = np.take_along_axis(
         proba, np.broadcast_to(truth[:, None], (*proba.shape[:-1], 1)), axis=-1
     )
-    return float(-np.log(np.clip(of_truth, eps, 1 - eps)).mean())
+    return np.asarray(-np.log(np.clip(of_truth[..., 0], eps, 1 - eps)))
+
+
+def brier_losses(truth: NDArray[np.int64], proba: Floats) -> Floats:
+    """Return the squared distance to the truth, summed over classes: (..., n) in [0, 2].
+
+    Lower is better; NaN where there is no answer. The mean over photos is the Brier score in
+    its original form, for two classes twice `sklearn.metrics.brier_score_loss` of one column.
+    Source: Brier 1950, doi:10.1175/1520-0493(1950)078<0001:VOFEIT>2.0.CO;2.
+    """
+    return np.asarray(((proba - np.eye(proba.shape[-1])[truth]) ** 2).sum(axis=-1))
+
+
+def calibration_counts(
+    truth: NDArray[np.int64], proba: Floats, bins: int = 10
+) -> tuple[NDArray[np.int64], Floats]:
+    """Return (..., n) the bin of each answer's confidence, and confidence less hit.
+
+    Confidence is the highest probability; bin b of `bins` equal ones holds [b, b + 1) / bins, the
+    last one 1 too. The calibration error is the sum over bins of |sum of the second| / n.
+    """
+    confidence = proba.max(axis=-1)
+    hit = proba.argmax(axis=-1) == truth
+    bin_of = np.clip((confidence * bins).astype(np.int64), 0, bins - 1)
+    return bin_of, np.asarray(confidence - hit)
+
+
+def calibration_error(truth: NDArray[np.int64], proba: Floats, bins: int = 10) -> float:
+    """Return the expected calibration error of the answered class, in [0, 1], lower is better.
+
+    truth: (n,) in [0, k); proba: (n, k), rows sum to 1, no NaN. Mean over photos, bin by bin, of
+    |mean confidence - share right|; 10 bins of equal width, see `calibration_counts`. It is
+    biased upwards on few photos: a perfectly calibrated model does not score 0.
+    Source: Guo et al. 2017, arXiv:1706.04599, after Naeini et al. 2015.
+    """
+    bin_of, gap = calibration_counts(truth, proba, bins)
+    return float(np.abs(np.bincount(bin_of, weights=gap, minlength=bins)).sum() / len(truth))
 
 
 def ratio(part: NDArray[np.generic], whole: NDArray[np.generic]) -> Floats:

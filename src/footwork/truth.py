@@ -6,12 +6,17 @@ later word replaces the same person's earlier one.
 
 import os
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
 RANKS = ("query", "import", "person")  # the part of `who` before the colon, rising
-COPIES = "copies"  # who says that two images are near-copies, among those who say groups
+# What stands where an author's name is not known: such photos are not of one person.
+NOBODY = frozenset(
+    ["", "-", "?", "n/a", "none", "null", "anonymous", "various", "various authors", "author"]
+).union(
+    ["unknown", "unknown author", "author unknown", "unknown photographer", "not provided"],
+)
 SPLITS = ("train", "val", "test", "external")  # rising: held out wins, or the test would leak
 
 
@@ -33,10 +38,14 @@ class Labelled:
 
 @dataclass(frozen=True)
 class Conflict:
-    """An image under two classes. labels: (class, who, origin), sorted."""
+    """A photo under several classes. labels: (class, who, origin), sorted.
+
+    image: the kept one where there are copies; images: all that say so, (image, class), sorted.
+    """
 
     image: str
     labels: tuple[tuple[str, str, str], ...]
+    images: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
@@ -60,6 +69,8 @@ class Place:
     kind: str
     origin: str
     source: str
+    page: str | None = None
+    author: str | None = None
 
     @property
     def shown(self) -> str:
@@ -75,42 +86,42 @@ def judged(
     splits: Iterable[tuple[str, str]],
     places: Iterable[Place],
     copy_of: Mapping[str, str] = MappingProxyType({}),
+    pairs: Iterable[tuple[str, str]] = (),
 ) -> tuple[list[Labelled], list[Conflict]]:
-    """Return every image with one effective label, and every image with several, by hash.
+    """Return every photo with one effective label, and every photo with several, by hash.
 
     labels: in the order in which they were said; splits: (image, split). copy_of: image -> the
-    better image that it is a near-copy of. Copies share a fold group. Where copies carry several
-    classes, only those that agree with the loudest voice in their group stay, if that is one.
+    better image that is kept in its place; what is said of a copy counts for the kept one.
+    pairs: two images that show the same photo, kept both or not.
     """
+    places = list(places)
     said: defaultdict[str, list[LabelRow]] = defaultdict(list)
     for row in labels:
         said[row.image].append(row)
+    members: defaultdict[str, list[str]] = defaultdict(list)
+    for image in sorted(said):
+        members[copy_of.get(image, image)].append(image)
     paths: defaultdict[str, dict[str, str]] = defaultdict(dict)
     for place in places:
         paths[place.image][place.origin] = place.shown
     held_out: dict[str, int] = {}
     for image, split in splits:
-        held_out[image] = max(held_out.get(image, 0), SPLITS.index(split))
-    alike = [GroupRow(image, COPIES, best) for image, best in copy_of.items()]
-    alike += [GroupRow(best, COPIES, best) for best in set(copy_of.values())]
-    alike = [row for row in alike if row.image in said]
-    group_of = fold_groups(said, [*groups, *alike])
-    against = disagreeing_copies(said, alike)
+        kept = copy_of.get(image, image)
+        held_out[kept] = max(held_out.get(kept, 0), SPLITS.index(split))
+    group_of = fold_groups(members, groups, [*copy_of.items(), *pairs], ties(places))
 
     labelled, conflicts = [], []
-    for image in sorted(said):
-        voices = loudest(said[image])
-        shown = paths[image]
+    for image in sorted(members):
+        voices = loudest([row for member in members[image] for row in last_words(said[member])])
         classes = {row.label for row in voices}
-        if len(classes) > 1 or image in against:
-            listed = sorted(
-                {
-                    (row.label, row.who, paths[row.image].get(row.origin, row.origin))
-                    for row in [*voices, *against.get(image, ())]
-                }
-            )
-            conflicts.append(Conflict(image, tuple(listed)))
+        if len(classes) > 1:
+            labels_said = {
+                (row.label, row.who, paths[row.image].get(row.origin, row.origin)) for row in voices
+            }
+            images = {(row.image, row.label) for row in voices}
+            conflicts.append(Conflict(image, tuple(sorted(labels_said)), tuple(sorted(images))))
             continue
+        shown = paths[image]
         at = [shown[row.origin] for row in voices if row.origin in shown]
         labelled.append(
             Labelled(
@@ -125,47 +136,49 @@ def judged(
     return labelled, conflicts
 
 
-def disagreeing_copies(
-    said: Mapping[str, Sequence[LabelRow]], alike: Iterable[GroupRow]
-) -> dict[str, list[LabelRow]]:
-    """Return the images whose copies say another class as loudly or louder, with all that is said.
-
-    Within a group of copies the best rank decides: if it says one class, the others are against
-    it; if it says several, all are.
-    """
-    members: defaultdict[str, set[str]] = defaultdict(set)
-    for row in alike:
-        members[row.name].add(row.image)
-    against = {}
-    for images in members.values():
-        voices = {image: loudest(said[image]) for image in images}
-        everything = [row for rows in voices.values() for row in rows]
-        best = max(rank(row.who) for row in everything)
-        right = {row.label for row in everything if rank(row.who) == best}
-        for image, rows in voices.items():
-            if len(right) > 1 or {row.label for row in rows} != right:
-                against[image] = everything
-    return against
-
-
 def rank(who: str) -> int:
     return RANKS.index(who.partition(":")[0])
 
 
+def last_words(rows: Iterable[LabelRow]) -> list[LabelRow]:
+    """Return what is said of one image, of each person only the last word."""
+    rows = list(rows)
+    words = {row.who: row for row in rows if rank(row.who) == RANKS.index("person")}
+    return [row for row in rows if words.get(row.who, row) is row]
+
+
 def loudest(rows: Sequence[LabelRow]) -> list[LabelRow]:
-    """Return the rows of the best rank; of each person only the last word."""
+    """Return the rows of the best rank."""
     best = max(rank(row.who) for row in rows)
-    voices = [row for row in rows if rank(row.who) == best]
-    if RANKS[best] == "person":
-        return list({row.who: row for row in voices}.values())
-    return voices
+    return [row for row in rows if rank(row.who) == best]
 
 
-def fold_groups(images: Iterable[str], given: Iterable[GroupRow]) -> dict[str, str]:
-    """Return each image's fold group: all that is connected through given groups is one.
+def ties(places: Iterable[Place]) -> Iterator[tuple[str, tuple[str, str]]]:
+    """Yield (image, what it shares with others): its page and its author.
 
-    A name is only the same group within one source: two tables may both count from 1. A group
-    is called by its first name, with a hash behind it where another group has that name too.
+    An author counts wherever the photo was found, however the name is spaced and cased, but not
+    where the name says that it is not known.
+    """
+    for place in places:
+        if place.page:
+            yield place.image, ("page", place.page.partition("#")[0].rstrip("/"))
+        author = " ".join((place.author or "").casefold().split())
+        if author not in NOBODY:
+            yield place.image, ("author", author)
+
+
+def fold_groups(
+    images: Iterable[str],
+    given: Iterable[GroupRow],
+    pairs: Iterable[tuple[str, str]] = (),
+    shared: Iterable[tuple[str, tuple[str, str]]] = (),
+) -> dict[str, str]:
+    """Return the fold group of all images that occur: what is connected in any way is one.
+
+    given: a name is only the same group within one source: two tables may both count from 1.
+    pairs: two images of one photo. shared: (image, what it has in common with others). A group
+    is called by its first given name, else by its first hash; with a hash behind it where
+    another group has that name too.
     """
     parent: dict[tuple[str, ...], tuple[str, ...]] = {}
 
@@ -181,6 +194,10 @@ def fold_groups(images: Iterable[str], given: Iterable[GroupRow]) -> dict[str, s
     for row in given:
         parent[root((row.image,))] = root((row.who, row.name))
         names[row.image].add(row.name)
+    for first, second in pairs:
+        parent[root((first,))] = root((second,))
+    for image, common in shared:
+        parent[root((image,))] = root(("shared", *common))
     members: defaultdict[tuple[str, ...], list[str]] = defaultdict(list)
     for node in list(parent):
         if len(node) == 1:

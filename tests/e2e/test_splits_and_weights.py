@@ -258,7 +258,7 @@ def test_a_first_import_that_fails_half_way_keeps_what_came_in(
     monkeypatch.setattr(ingest, "notes_on", full_disk)  # called once the photos are in
     with pytest.raises(EnvironmentProblem):
         verbs.import_images(photos, project=project)
-    assert verbs.status(project).photos == 12
+    assert verbs.status(project).counts.labelled == 12
 
 
 def test_photos_decoded_to_try_bfloat16_are_counted(

@@ -5,7 +5,7 @@ from importlib import import_module
 from footwork.cli.app import app, main
 
 # Each registers its verbs; in the order of the panels of --help.
-for panel in ("photos", "truth", "use", "upkeep"):
+for panel in ("photos", "searching", "gather", "truth", "checks", "training", "use", "upkeep"):
     import_module(f"footwork.cli.{panel}")
 
 __all__ = ["app", "main"]

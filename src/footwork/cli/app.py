@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 PHOTOS, TRUTH, USE = "Photos and labels", "Models and truth", "Use"
-UPKEEP = "Upkeep"
+UPKEEP, COLLECTING = "Upkeep", "Collecting"
 INTERRUPTED = 130
 
 

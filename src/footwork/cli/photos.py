@@ -93,45 +93,75 @@ def clean(project: ProjectOption = Path(), as_json: JsonOption = False) -> None:
 
 @app.command(rich_help_panel=PHOTOS)
 def dedupe(
-    project: ProjectOption = Path(),
-    radius: Annotated[
-        int | None, typer.Option(min=0, max=16, help="Bits of 64; a stated safe one if left out.")
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Any folders of photos, read only; the project if left out."),
     ] = None,
+    project: ProjectOption = Path(),
+    against: Annotated[
+        Path | None, typer.Option(help="A folder of older photos: what of PATHS is new?")
+    ] = None,
+    radius: Annotated[
+        int | None, typer.Option(min=0, max=16, help="Bits of 64; calibrated if left out.")
+    ] = None,
+    mirror: Annotated[
+        bool, typer.Option("--mirror", help="Find flipped and turned copies too.")
+    ] = False,
+    features: Annotated[
+        bool,
+        typer.Option("--features/--no-features", help="Let a network propose crops and overlays."),
+    ] = True,
+    again: Annotated[
+        bool, typer.Option("--again", help="Group anew what you took apart with `undo`.")
+    ] = False,
+    csv: Annotated[Path | None, typer.Option(help="Write a row for each file to this CSV.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Group near-copies, so that no copy is on the other side of a fold; deletes nothing."""
-    from footwork import verbs
+    """Keep the best of each group of near-copies, set the others aside; deletes nothing.
 
-    found = verbs.dedupe(project=project, max_bits=radius, progress=shown(as_json))
-    if as_json:
-        print_json(
-            {
-                "radius": found.radius,
-                "images": found.images,
-                "hashed": found.hashed,
-                "weak": found.weak,
-                "failed": [{"image": image, "reason": reason} for image, reason in found.failed],
-                "groups": found.groups,
-                "conflicts": found.conflicts,
-                "copies": [vars(copy) for copy in found.copies],
-            }
+    With PATHS: only tells, for any folders, in no project.
+    """
+    from footwork import verbs
+    from footwork.duplicates import printing
+
+    if paths:
+        if again:
+            raise UsageError("--again is for a project: folders have no groups taken apart.")
+        seen = verbs.dedupe_folders(
+            paths,
+            against=against,
+            max_bits=radius,
+            mirror=mirror,
+            features=features,
+            progress=shown(as_json),
         )
+        if csv is not None:
+            printing.write_folder_csv(seen, csv)
+        if as_json:
+            print_json(printing.json_of_folder(seen))
+        else:
+            printing.print_folder(seen, stdout())
         return
-    console = stdout()
-    console.print(
-        f"[bold]{len(found.copies):,} near-copies[/] in {found.groups:,} groups among "
-        f"{found.images:,} photos (pHash within {found.radius} of 64 bits). Each group stays on "
-        "one side of every fold; nothing was deleted."
+    if against is not None:
+        raise UsageError("--against needs a folder to compare: footwork dedupe NEW --against OLD.")
+    found = verbs.dedupe(
+        project=project,
+        max_bits=radius,
+        mirror=mirror,
+        features=features,
+        again=again,
+        progress=shown(as_json),
     )
-    if found.weak:
-        console.print(f"{found.weak:,} photos are too blank to be judged by their hash.")
-    if found.failed:
-        console.print(f"[yellow]{len(found.failed):,} photos could not be read.[/]")
-    if found.conflicts:
-        console.print(
-            f"[yellow]{found.conflicts} photo(s) carry two labels, themselves or through a copy, "
-            "and stay out until decided:[/] footwork status --conflicts, then footwork label"
+    names = verbs.found_at(project) if csv is not None or as_json else {}
+    if csv is not None:
+        printing.write_project_csv(found, csv, lambda image: names.get(image, image))
+    if as_json:
+        conflicts = verbs.status(project).conflicts
+        print_json(
+            printing.json_of_project(found, conflicts, lambda image: names.get(image, image))
         )
+    else:
+        printing.print_project(found, stdout())
 
 
 @app.command(rich_help_panel=PHOTOS)
@@ -167,12 +197,17 @@ def status(
     console.print(
         f"{seen.project.config.name} in {seen.project.folder}", style="bold", markup=False
     )
-    for name, count in seen.per_class.items():
+    for name, count in seen.counts.per_class.items():
         console.print(f"  {count:>6,}  {name}", markup=False)
-    console.print(
-        f"  {seen.photos:,} labelled photos in {seen.groups:,} groups; {len(seen.conflicts)} "
-        f"conflict(s), {len(seen.rejections)} rejected file(s), {len(seen.runs)} run(s)"
-    )
+    for sentence in seen.sentences():
+        console.print(f"  {sentence}", markup=False)
+    if seen.gone:
+        console.print(
+            f"{len(seen.gone):,} linked photos are not where they were, for instance "
+            f"{seen.gone[0]}. Bring them back, or import them again from where they are now.",
+            style="yellow",
+            markup=False,
+        )
     if conflicts:
         for conflict in seen.conflicts:
             said = "; ".join(f"{name} ({origin})" for name, _who, origin in conflict.labels)

@@ -77,7 +77,8 @@ def compare(
     repeats: Annotated[int | None, typer.Option(help="How often the folds are cut.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of folds and heads.")] = None,
     split: Annotated[
-        Literal["cv", "given"] | None, typer.Option(help="Folds, or the imported split.")
+        Literal["cv", "given", "seed"] | None,
+        typer.Option(help="Folds, the imported split, or the original experiment's."),
     ] = None,
     weights: Annotated[
         list[str] | None, typer.Option(help="BASE=FILE (or =imagenet, =random).")
@@ -93,6 +94,16 @@ def compare(
         Literal["float32", "bfloat16"] | None,
         typer.Option(help="bfloat16 is faster; used only where the scores stay the same."),
     ] = None,
+    permutations: Annotated[
+        int | None,
+        typer.Option(
+            help="Refit every recipe so often on permuted labels, to see whether anything was "
+            "learnt: 0, or 19 and more; each costs a cross-validation."
+        ),
+    ] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="All recipes but seed; pose too, where it can run.")
+    ] = False,
     photos: Annotated[
         bool, typer.Option("--photos/--no-photos", help="Pictures in the report.")
     ] = True,
@@ -112,6 +123,8 @@ def compare(
         weights=pairs(weights, "--weights"),
         break_contract=break_contract or (),
         precision=precision,
+        permutations=permutations,
+        everything=everything,
         photos=photos,
         progress=shown(as_json),
     )
@@ -189,24 +202,36 @@ def demo(
 
 
 def compared_json(compared: "Compared") -> dict[str, object]:
+    titles = {info.entry: info.title for info, _ in compared.rows()}
     return {
         "run": compared.run.name,
         "report": str(compared.report),
         "photos": compared.board.photos,
         "sentences": list(compared.board.sentences),
         "notes": list(compared.run.environment.data.notes),
+        "copies": compared.run.environment.data.copies,
+        "conflicts": compared.run.environment.data.conflicts,
+        "leak": compared.leak.model_dump() if compared.leak else None,
         "floors": compared.board.floors.model_dump(mode="json"),
         "warning": compared.unreadable(),
         "decoded": compared.run.environment.decoded,
         "seconds": compared.run.environment.seconds,
+        "smallest_seen": compared.board.smallest_seen,
+        "photos_needed": compared.board.photos_needed,
+        "pairs": [
+            {"a": titles[pair.a], "b": titles[pair.b], **pair.model_dump(exclude={"a", "b"})}
+            for pair in compared.board.pairs
+        ],
         "entries": [
             {
                 "entry": info.entry,
+                "tier": scores.tier,
                 "base": info.base,
                 "recipe": info.recipe,
                 "contract": info.contract,
                 "macro_f1": scores.macro_f1.model_dump(),
                 "beats_guessing": scores.beats_guessing,
+                "p_nothing": scores.p_nothing,
                 "failed": scores.failed,
                 "milliseconds": info.milliseconds,
                 "megabytes": info.megabytes,
@@ -226,6 +251,9 @@ def print_compared(compared: "Compared", as_json: bool) -> None:
     console = stdout()
     table = Table(box=None, header_style="bold", pad_edge=False)
     several = len({info.recipe for info in compared.run.entries}) > 1
+    tiered = any(scores.tier > 1 for _, scores in compared.rows())
+    if tiered:
+        table.add_column("tier", justify="right", no_wrap=True)
     table.add_column("base model" + (" · recipe" if several else ""), overflow="fold")
     for title, width in (("macro-F1", 8), ("95 % interval", 13), ("ms", 3), ("MB", 3)):
         table.add_column(title, justify="right", no_wrap=True, min_width=width)
@@ -235,6 +263,7 @@ def print_compared(compared: "Compared", as_json: bool) -> None:
         name = info.title if several else info.title.replace(f" · {info.recipe}", "")
         weights = "" if info.weights == "verified" else f" [yellow]({info.weights} weights)[/]"
         table.add_row(
+            *([str(scores.tier or "–")] if tiered else []),
             name.replace("[", "\\[") + weights,
             f"[bold]{f1.value:.2f}[/]",
             f"{f1.low:.2f} to {f1.high:.2f}",
@@ -258,5 +287,9 @@ def print_compared(compared: "Compared", as_json: bool) -> None:
     notes = [f"{info.title}: {note}" for info in compared.run.entries for note in info.notes]
     for sentence in (*compared.board.sentences, *compared.run.environment.data.notes, *notes):
         console.print(sentence, markup=False)
+    if left_out := compared.left_out():
+        console.print(left_out, markup=False)
+    if compared.leak is not None:
+        console.print(compared.leak.sentence(), markup=False)
     console.print()
     console.print(f"Report: {compared.report.resolve()}", markup=False, soft_wrap=True)

@@ -1,8 +1,8 @@
 """What a source is asked, what it answers, and what can be wrong with it."""
 
-from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
-from typing import Literal, Protocol
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol, runtime_checkable
 
 Trouble = Literal["changed", "key", "refused", "limited", "unreachable", "terms"]
 
@@ -22,7 +22,9 @@ class Hit:
 
     group: what may not be split between folds (a video, say), beyond page and author. licence: a
     short name in lower case ("by-sa", "cc0", "pdm", "by-nc-nd"), None where the source does
-    not say. width, height: as the source says, in pixels. size: bytes, likewise.
+    not say. width, height: as the source says, in pixels. size: bytes, likewise. data: the
+    photo itself where a source makes it (a frame of a local video): nothing is to be fetched,
+    and image_url only names it ("video:<sha256>#t=12.5").
     """
 
     source: str
@@ -37,6 +39,7 @@ class Hit:
     height: int | None = None
     size: int | None = None
     group: str | None = None
+    data: bytes | None = field(default=None, repr=False)
 
 
 class SourceProblem(Exception):
@@ -70,10 +73,31 @@ class Web(Protocol):
         ...
 
 
+@runtime_checkable
+class Memory(Protocol):
+    """A Web that remembers answers until the running collection is finished.
+
+    `get_json` of such a Web asks nothing twice by itself; a source that asks in another way (by
+    a library of its own) asks through `once`.
+    """
+
+    async def once(self, request: str, ask: Callable[[], Awaitable[object]]) -> object:
+        """Return what `ask` answered to this request, now or before. It must be plain JSON."""
+        ...
+
+
 class Source(Protocol):
     """One place that is searched. Made from its settings in [sources] of footwork.toml."""
 
-    name: str
+    @property
+    def name(self) -> str: ...
+
+    def asked(self, planned: Sequence[Query]) -> Sequence[Query]:
+        """Return the queries to search for: all that are planned, as a rule.
+
+        A source that is not searched by words (a list of URLs, a video) answers one per class.
+        """
+        ...
 
     def search(self, query: Query, web: Web, *, limit: int) -> AsyncIterator[Hit]:
         """Yield at most `limit` hits, page by page; stops where the source has no more.

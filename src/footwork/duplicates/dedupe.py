@@ -2,146 +2,142 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
-from footwork.catalog import Catalog, Image
-from footwork.copies import Code, Copy
-from footwork.duplicates.groups import star_groups
-from footwork.duplicates.hashes import HASHER, LEAST_FIRM, Kind, hash_images
-from footwork.duplicates.index import collected, distinct, pairs_within
-from footwork.errors import UsageError
+from footwork.catalog import Catalog
+from footwork.copies import Code, Copy, Pair
+from footwork.duplicates.calibrate import SAFE_RADIUS, Calibration
+from footwork.duplicates.evidence import Codes, codes_of
+from footwork.duplicates.hashes import HASHER, VARIANTS, Kind
+from footwork.duplicates.keep import copies_to_set_aside
+from footwork.duplicates.search import Search, search
+from footwork.files import write_text
 from footwork.progress import Progress
 
+__all__ = ["SAFE_RADIUS", "Deduped", "dedupe"]
+
 KIND: Kind = "phash64"
-# Bits of 64. 108 tiles of 67 climbing photos: every repeat within 8, no two photos within 14.
-# 396 different photos of insects: the nearest two 14 apart. So 8 misses crops and overlays rather
-# than joining two photos; a threshold calibrated on the user's own photos is to replace it.
-SAFE_RADIUS = 8
-MAX_RADIUS = 16
+TRIMMED = f"{KIND} trimmed"
+# Flipped left to right (which calibration needs), and the other six, which --mirror needs.
+MIRRORS = tuple(f"{KIND} mirror {number}" for number in range(1, len(VARIANTS)))
 BATCH = 512  # images hashed per transaction: what a killed run may have to do again
+CALIBRATION = Path(".footwork", "calibration.json")
 
 
 @dataclass(frozen=True)
 class Deduped:
     """What was found. hashed: images hashed now, the rest was known; failed: (hash, reason).
 
-    weak: images too blank to be judged by their hash; never grouped. groups: one per image that
-    has copies; cross_class: groups whose images carry different labels.
+    weak: images of too little information to be judged; never grouped. pairs: of images that
+    show one photo, as many as say it all. groups: one per image that has copies; conflicts:
+    photos under several labels, themselves or through a copy. parted: groups that a person took
+    apart and that stay so. notes: what was left out, and why. page: where the groups can be
+    looked at.
     """
 
-    radius: int
+    calibration: Calibration
     images: int
     hashed: int
     weak: int
     failed: tuple[tuple[str, str], ...]
+    pairs: tuple[Pair, ...]
     copies: tuple[Copy, ...]
     groups: int
     conflicts: int
+    parted: int
+    notes: tuple[str, ...]
+    page: Path | None = None
+
+    @property
+    def radius(self) -> int:
+        return self.calibration.radius
 
 
 def dedupe(
-    catalog: Catalog, *, max_bits: int | None = None, progress: Progress | None = None
+    catalog: Catalog,
+    *,
+    max_bits: int | None = None,
+    mirror: bool = False,
+    features: bool = False,
+    again: bool = False,
+    progress: Progress | None = None,
 ) -> Deduped:
     """Group near-copies, so that no copy is ever on the other side of a fold.
 
-    max_bits: the Hamming radius of 64-bit pHashes, 0 to 16; the stated safe radius if None.
-    Raises UsageError for another radius. Hashes are kept, so a killed run goes on, and the next
-    one only hashes what is new.
+    max_bits: the Hamming radius of 64-bit pHashes, 0 to 16; calibrated if None. mirror: flipped
+    and turned copies too. features: let a network propose pairs as well, whose details are then
+    compared: crops, screenshots, heavy overlays. again: group anew what a person took apart, too.
+    Raises UsageError for another radius. Hashes and features are kept, so a killed run goes on,
+    and the next one only looks at what is new. The calibration is written to CALIBRATION.
     """
-    radius = SAFE_RADIUS if max_bits is None else max_bits
-    if not 0 <= radius <= MAX_RADIUS:
-        raise UsageError(f"--radius takes 0 to {MAX_RADIUS} bits; it is {radius}.")
-    images = catalog.images()
-    known = catalog.codes(KIND, HASHER)
-    missing = [image.sha256 for image in images if image.sha256 not in known]
-    failed = hashed_now(catalog, missing, progress or Progress())
-    known = catalog.codes(KIND, HASHER)
-    firm = [
-        image
-        for image in images
-        if image.sha256 in known and known[image.sha256].firm_bits >= LEAST_FIRM[KIND]
-    ]
-    copies = copies_among(firm, known, radius)
-    catalog.replace_copies(copies)
+    wanted = Search(max_bits, mirror, features, growing=True)
+    progress = progress or Progress()
+    images = [image.sha256 for image in catalog.images()]
+    failed, hashed = hashed_now(catalog, images, mirror, progress)
+    readable, codes = known_codes(catalog, images, mirror)
+    cache = catalog.folder / ".footwork" / "cache"
+    found = search(readable, codes, catalog.read, cache, wanted, progress)
+    parted = [] if again else catalog.parted()
+    copies = copies_to_set_aside(found.pairs, catalog.facts(), parted)
+    catalog.keep(found.pairs, copies, asked_again=again)
+    write_text(catalog.folder / CALIBRATION, found.calibration.model_dump_json(indent=1))
     return Deduped(
-        radius=radius,
+        calibration=found.calibration,
         images=len(images),
-        hashed=len(missing) - len(failed),
-        weak=len(known) - len(firm),
+        hashed=hashed,
+        weak=found.weak,
         failed=tuple(failed),
+        pairs=found.pairs,
         copies=tuple(copies),
         groups=len({copy.best for copy in copies}),
         conflicts=len(catalog.conflicts()),
+        parted=len(parted),
+        notes=found.notes,
     )
 
 
+def kinds_of(mirror: bool) -> tuple[str, ...]:
+    return (KIND, TRIMMED, *(MIRRORS if mirror else MIRRORS[:1]))
+
+
 def hashed_now(
-    catalog: Catalog, missing: Sequence[str], progress: Progress
-) -> list[tuple[str, str]]:
+    catalog: Catalog, images: Sequence[str], mirror: bool, progress: Progress
+) -> tuple[list[tuple[str, str]], int]:
+    """Hash the images that lack a code; return the failures and how many were hashed."""
+    kinds = kinds_of(mirror)
+    known = set(images).intersection(*(catalog.codes(kind, HASHER) for kind in kinds))
+    missing = [image for image in images if image not in known]
     failed = []
     with progress.task("hashing", len(missing)) as advance:
         for start in range(0, len(missing), BATCH):
             some = missing[start : start + BATCH]
-            hashes = hash_images(some, catalog.read, KIND)
-            rows = zip(some, hashes.codes[:, 0, 0], hashes.firm_bits, hashes.reasons, strict=True)
-            good = []
-            for image, code, firm_bits, reason in rows:
-                if reason:
-                    failed.append((image, reason))
-                else:
-                    good.append(Code(image, int(code), int(firm_bits)))
-            catalog.add_codes(KIND, HASHER, good)
+            codes, reasons = codes_of(some, catalog.read)
+            good = [i for i, reason in enumerate(reasons) if not reason]
+            failed += [(some[i], reason) for i, reason in enumerate(reasons) if reason]
+            columns = (codes.plain, codes.trimmed, *codes.mirrors.T)
+            for kind, column in zip(kinds, columns, strict=False):
+                firm = codes.trimmed_firm if kind == TRIMMED else codes.firm
+                rows = [Code(some[i], int(column[i]), int(firm[i])) for i in good]
+                catalog.add_codes(kind, HASHER, rows)
             advance(len(some))
-    return failed
+    return failed, len(missing) - len(failed)
 
 
-def copies_among(images: Sequence[Image], known: dict[str, Code], radius: int) -> list[Copy]:
-    """Return every image that is a near-copy of a better one, by hash.
-
-    Works on distinct codes: images of one code are near to the same others, so they always end
-    in one group, and 200,000 equal images are not twenty thousand million pairs.
-    """
-    if not images:
-        return []
-    codes = distinct(np.array([known[image.sha256].code for image in images], dtype=np.uint64))
-    members = [
-        sorted(codes.members_of(code).tolist(), key=lambda i: quality(images[i]), reverse=True)
-        for code in range(len(codes.codes))
-    ]
-    found = collected(pairs_within(codes, radius))
-    pairs = zip(found.first.tolist(), found.second.tolist(), found.bits.tolist(), strict=True)
-    order = sorted(range(len(members)), key=lambda c: quality(images[members[c][0]]), reverse=True)
-    grouped = dict(star_groups(order, pairs))
-    joined = {other for others in grouped.values() for other, _bits in others}
-    copies = []
-    for code in order:
-        if code in joined:
-            continue
-        best, *rest = members[code]
-        near = [(i, 0) for i in rest]
-        near += [(i, bits) for other, bits in grouped.get(code, []) for i in members[other]]
-        copies += [
-            Copy(
-                image=images[i].sha256,
-                best=images[best].sha256,
-                bits=bits,
-                radius=radius,
-                why=reason(images[best], images[i]),
-            )
-            for i, bits in near
-        ]
-    return sorted(copies, key=lambda copy: copy.image)
-
-
-def quality(image: Image) -> tuple[int, int, str]:
-    """The total order of keeping: pixels, then bytes (less compression), then the hash."""
-    return image.width * image.height, image.size, image.sha256
-
-
-def reason(best: Image, other: Image) -> str:
-    if best.width * best.height != other.width * other.height:
-        return f"{best.width}x{best.height} has more pixels than {other.width}x{other.height}"
-    if best.size != other.size:
-        return f"as many pixels in {best.size:,} bytes instead of {other.size:,}"
-    return "as good in every respect; the higher SHA-256 is kept"
+def known_codes(catalog: Catalog, images: Sequence[str], mirror: bool) -> tuple[list[str], Codes]:
+    """Return the images that have codes, and these; mirrors that were not asked for are zeros."""
+    by_kind = [catalog.codes(kind, HASHER) for kind in kinds_of(mirror)]
+    plain, trimmed, *mirrors = by_kind
+    readable = [image for image in images if all(image in known for known in by_kind)]
+    turned = np.zeros((len(readable), len(MIRRORS)), dtype=np.uint64)
+    for variant, known in enumerate(mirrors):
+        turned[:, variant] = [known[image].code for image in readable]
+    codes = Codes(
+        np.array([plain[image].code for image in readable], dtype=np.uint64),
+        np.array([trimmed[image].code for image in readable], dtype=np.uint64),
+        turned,
+        np.array([plain[image].firm_bits for image in readable], dtype=np.int64),
+        np.array([trimmed[image].firm_bits for image in readable], dtype=np.int64),
+    )
+    return readable, codes

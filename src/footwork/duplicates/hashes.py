@@ -23,7 +23,7 @@ Item = TypeVar("Item")
 Grey = NDArray[np.uint8]
 
 # For the key of stored codes, beside kind, trim and variant: raise the number whenever one moves.
-HASHER = f"1+{DECODER}"
+HASHER = f"2+{DECODER}"
 
 SIDE: dict[Kind, int] = {"phash64": 8, "dhash64": 8, "phash256": 16}  # bits per row and column
 ENLARGED = 4  # imagehash's highfreq_factor: pHash looks at a picture of 32 x 32, or 64 x 64
@@ -114,6 +114,28 @@ def hash_images(
         starts = range(0, len(items), AHEAD)  # all at once would queue a million objects
         found = (one for at in starts for one in pool.map(work, items[at : at + AHEAD]))
         return hashes_of(found, kind, mirror)
+
+
+def hash_twice(
+    items: Sequence[Item], read: Callable[[Item], bytes], kind: Kind = "phash64"
+) -> tuple[Hashes, Hashes]:
+    """Return the codes of the pictures in all eight mirrors, and of what `trimmed` leaves.
+
+    As `hash_images` twice, but everything is read and decoded once.
+    """
+
+    def both(item: Item) -> tuple[list[Grey], list[Grey]] | str:
+        try:
+            pixels = decode(read(item), at_least=SIDE[kind] * ENLARGED * 2)
+        except Unreadable as error:
+            return error.reason
+        return squares(pixels, kind, True, False), squares(pixels, kind, False, True)
+
+    with ThreadPoolExecutor(cores()) as pool:
+        found = list(pool.map(both, items))
+    whole = (one if isinstance(one, str) else one[0] for one in found)
+    inner = (one if isinstance(one, str) else one[1] for one in found)
+    return hashes_of(whole, kind, True), hashes_of(inner, kind, False)
 
 
 def hash_pixels(

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from footwork.catalog import Labelled
 from footwork.errors import DataError
 from footwork.folds import Fold, cross_validation, given_split
+from footwork.models.seed import original_split
 from footwork.predictions import Photos
 from footwork.project import CompareSettings
 
@@ -91,6 +92,33 @@ def data_set(rows: Sequence[Labelled], classes: tuple[str, ...]) -> DataSet:
 
 
 @dataclass(frozen=True)
+class Sides:
+    """inside, outside: indices of photos to compare on and of external ones, sorted.
+
+    tied: photos that share a fold group with an external one, by a copy, a page or an author.
+    They are on neither side: trained on, they would make the external set less than external.
+    """
+
+    inside: NDArray[np.int64]
+    outside: NDArray[np.int64]
+    tied: int
+
+    def notes(self) -> tuple[str, ...]:
+        if not self.tied:
+            return ()
+        return (
+            f"{self.tied} photos are left out of training: they share a group (a copy, a page, an "
+            "author) with photos of the external test set.",
+        )
+
+
+def sides(data: DataSet) -> Sides:
+    external = np.array([split == "external" for split in data.split], dtype=np.bool_)
+    tied = np.isin(data.photos.group, data.photos.group[external]) & ~external
+    return Sides(np.flatnonzero(~external & ~tied), np.flatnonzero(external), int(tied.sum()))
+
+
+@dataclass(frozen=True)
 class Plan:
     """What is tested and what it is trained on. test: indices of the planned test photos."""
 
@@ -106,6 +134,9 @@ def plan_folds(data: DataSet, settings: CompareSettings) -> Plan:
         fold = given_split(
             data.split, photos.label, photos.group, names=photos.path, classes=data.classes
         )
+        return Plan(data, [[fold]], fold.test)
+    if settings.split == "seed":
+        fold = original_split(photos.label, data.classes)
         return Plan(data, [[fold]], fold.test)
     folds = cross_validation(
         photos.label,

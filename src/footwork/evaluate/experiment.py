@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 import footwork
+from footwork.bodies import write_bodies
 from footwork.catalog import Catalog, Counts
-from footwork.errors import DataError
+from footwork.errors import DataError, UsageError
 from footwork.evaluate.answers import (
     Entry,
     entry_answers,
@@ -28,9 +29,12 @@ from footwork.evaluate.answers import (
 )
 from footwork.evaluate.dataset import DataSet, data_set, plan_folds, sides
 from footwork.evaluate.leak import files_of, measure_leak
+from footwork.evaluate.permuted import permuted_scores
 from footwork.evaluate.precision import gated
 from footwork.evaluate.seen_before import known_classes, warning
+from footwork.evaluate.training import train_entries
 from footwork.files import write_text
+from footwork.histories import write_histories
 from footwork.images import Unreadable
 from footwork.machine import describe_machine, library_versions
 from footwork.models.bases import POSE, Base, registry
@@ -46,14 +50,15 @@ from footwork.models.features import (
 from footwork.models.lite import imagenet_answers
 from footwork.models.networks import Prepared, prepare
 from footwork.models.pose import unpacked
-from footwork.models.recipes import find_recipes
-from footwork.models.sights import Sight, sight
+from footwork.models.recipes import SECOND_LOOK, Recipe, find_recipes
+from footwork.models.sights import Sight, drawn, sight
 from footwork.models.views import Landmarks, needs_body, region_box, square
 from footwork.predictions import Predictions, stacked
 from footwork.progress import Progress
 from footwork.project import Project, dump_config
 from footwork.records import DataInfo, Disputed, EntryInfo, Environment, Position, Verified
-from footwork.runs import Run, new_run_folder
+from footwork.runs import Run, new_run_folder, write_null
+from footwork.scores import Floats
 
 
 @dataclass
@@ -87,11 +92,23 @@ class Extractor:
         self.seconds += time.perf_counter() - started
         return seen
 
-    def seen(self, sights: Sequence[Sight], data: DataSet) -> Features:
+    def seen(self, sights: Sequence[Sight], data: DataSet, bank: int = 0) -> Features:
         """Return what several sights make of the photos, side by side.
 
-        A photo that fails in one fails; times add up.
+        A photo that fails in one fails; times add up. bank: how many slightly changed draws of
+        every photo come with it.
         """
+        whole = self.side_by_side(sights, data)
+        if not bank:
+            return whole
+        draws = [self.side_by_side(drawn(sights, i + 1), data) for i in range(bank)]
+        return replace(
+            whole,
+            computed=whole.computed + sum(draw.computed for draw in draws),
+            bank=np.stack([draw.vectors for draw in draws]),
+        )
+
+    def side_by_side(self, sights: Sequence[Sight], data: DataSet) -> Features:
         of_views = [[self.features(s.prepared, key, data) for key in s.keys] for s in sights]
         parts = [part for views in of_views for part in views]
         vectors = [
@@ -108,6 +125,12 @@ class Extractor:
             sum(part.computed for part in parts),
         )
 
+    def found(self, data: DataSet) -> dict[str, Landmarks]:
+        """Return the climbers' landmarks, if any view or base needed them."""
+        if self.locator is not None:
+            self.located("body", data)
+        return {image: marks for image, marks in self.bodies.items() if marks is not None}
+
     def located(self, view: str, data: DataSet) -> Locate:
         """Return where `view` lies in each photo, by its SHA-256."""
         missing = [image for image in data.photos.image if image not in self.bodies]
@@ -123,6 +146,7 @@ class Extractor:
         return self.features(prepared, feature_key(prepared, view, "right"), data)
 
 
+MANY_TRIES = 10  # variants on the same photos; beyond, a note says what choosing among them does
 SAMPLE = 8  # real photos on which a converted network is compared with the original
 
 
@@ -141,7 +165,8 @@ def compare(
     """
     started = datetime.now(UTC)
     settings = project.config.compare
-    recipes = find_recipes(settings.recipes, project.config)
+    wanted = find_recipes(settings.recipes, project.config)
+    recipes = [recipe for recipe in wanted if recipe.training is None]
     labelled, conflicts = catalog.judged()
     everything = data_set(labelled, project.config.classes)
     cut = sides(everything)
@@ -156,6 +181,7 @@ def compare(
     notes: tuple[str, ...] = ()
     files = files_of(catalog, project) if settings.split == "cv" else None
     leak: Predictions | None = None
+    permuted: dict[str, Floats] = {}
     heads = 0.0
     known: dict[str, Prepared] = {}
 
@@ -168,15 +194,18 @@ def compare(
             known[base.name] = prepared
         return known[base.name]
 
-    if any(recipe.needs_body for recipe in recipes):
-        extractor.locator = ready(registry(project)[POSE])
+    looking = [base for together in bases for base in together if base.kind == "pose"]
+    if looking or any(recipe.needs_body for recipe in recipes):
+        extractor.locator = ready(looking[0] if looking else registry(project)[POSE])
     for together in bases:
         for position, recipe in product(positions, recipes):
+            if adds_nothing(recipe, together):
+                continue
             sights = tuple(
                 sight(ready(base), recipe, position, extractor.locator) for base in together
             )
             entry = Entry(sights, recipe, position, entry_digest(sights, recipe, settings))
-            seen = extractor.seen(sights, everything)
+            seen = extractor.seen(sights, everything, recipe.bank)
             clock = time.perf_counter()
             mine = seen.of(inside)
             answers = entry_answers(entry, plan, mine, project.cache, settings.seed, progress)
@@ -187,14 +216,36 @@ def compare(
                 )
             if files is not None and not infos:  # the first entry stands for all
                 leak = measure_leak(
-                    entry, files, partial(extractor.seen, sights), project, progress
+                    entry,
+                    files,
+                    partial(extractor.seen, sights, bank=recipe.bank),
+                    project,
+                    progress,
+                )
+            if settings.permutations and position == "right":
+                permuted[entry.digest] = permuted_scores(
+                    entry, data, mine, project.cache, settings, progress
                 )
             heads += time.perf_counter() - clock
             infos.append(entry_info(entry, mine, len(data.classes)))
             if not notes and plain(entry):
                 notes = flattering(entry.base, data, mine)
+    clock = time.perf_counter()
+    trained = train_entries(wanted, bases, plan, project, catalog, progress)
+    tables += [one.predictions for one in trained]
+    infos += [one.info for one in trained]
     seconds = {"features": extractor.seconds, "heads": heads}
-    about = data_info(project, data, catalog.counts(), (*cut.notes(), *notes))
+    if trained:
+        seconds["training"] = time.perf_counter() - clock
+    if not infos:
+        raise UsageError(
+            f"Nothing is left to compare: {', '.join(settings.recipes)} on "
+            f"{', '.join(settings.bases)} would be `probe` again. Give several bases joined by '+' "
+            "to average, or the base pose for a second look."
+        )
+    tried = catalog.tried(data.sha256(), [info.entry for info in infos])
+    notes = (*provisional(data), *cut.notes(), *many_tries(tried), *notes)
+    about = data_info(project, data, catalog.counts(), tried, notes)
     run = Run(
         folder=project.runs,
         environment=environment(project, about, seconds, extractor.decoded, started),
@@ -202,6 +253,9 @@ def compare(
         predictions=stacked(tables),
         external=stacked(external_tables) if external_tables else None,
         leak=leak,
+        permuted=permuted,
+        bodies=extractor.found(everything),
+        histories=tuple(fit for one in trained for fit in one.histories),
         disputed=tuple(Disputed(images=c.images, labels=c.labels) for c in conflicts),
     )
     return write_run(project, run)
@@ -274,7 +328,37 @@ def worst(weights: Sequence[Verified]) -> Verified:
     return min(weights, key=order.index)
 
 
-def data_info(project: Project, data: DataSet, counts: Counts, notes: tuple[str, ...]) -> DataInfo:
+def provisional(data: DataSet) -> tuple[str, ...]:
+    """Return a sentence on labels that only a search query gave, if there are such."""
+    if not data.provisional:
+        return ()
+    share = 100 * data.provisional / max(1, len(data.photos))
+    return (
+        f"{data.provisional:,} of {len(data.photos):,} labels ({share:.0f} %) are provisional: the "
+        "search that found the photo says so, and nobody looked. Scores against them are no "
+        "better than they are.",
+    )
+
+
+def adds_nothing(recipe: Recipe, bases: Sequence[Base]) -> bool:
+    """Whether a recipe is another one in disguise here: nothing to average, nobody to look at."""
+    if recipe.kind == "average":
+        return len(bases) == 1 and not recipe.joined
+    return recipe.views == SECOND_LOOK and all(base.kind != "pose" for base in bases)
+
+
+def many_tries(variants: int) -> tuple[str, ...]:
+    if variants <= MANY_TRIES:
+        return ()
+    return (
+        f"{variants} variants have been scored on these photos so far. The best of many is "
+        "flattered by chance: take its score as exploratory until new photos confirm it.",
+    )
+
+
+def data_info(
+    project: Project, data: DataSet, counts: Counts, variants: int, notes: tuple[str, ...]
+) -> DataInfo:
     per_class = Counter(data.classes[k] for k in data.photos.label)
     return DataInfo(
         name=project.config.name,
@@ -285,6 +369,7 @@ def data_info(project: Project, data: DataSet, counts: Counts, notes: tuple[str,
         conflicts=counts.conflicts,
         provisional=data.provisional,
         copies=counts.copies,
+        variants=variants,
         drawn=project.config.drawn,
         sha256=data.sha256(),
         notes=notes,
@@ -333,4 +418,13 @@ def write_run(project: Project, run: Run) -> Run:
         ):
             if table is not None:
                 table.write(folder.partial / file)
+        if run.histories:
+            write_histories(folder.partial / "history.parquet", run.histories)
+        if run.ablation is not None:
+            text = run.ablation.model_dump_json(indent=1)
+            write_text(folder.partial / "ablation.json", text)
+        if run.permuted:
+            write_null(folder.partial / "null.parquet", run.permuted)
+        if run.bodies:
+            write_bodies(folder.partial / "bodies.parquet", run.bodies)
     return replace(run, folder=folder.final)

@@ -1,20 +1,14 @@
 """A leaderboard for models that were never seen: from a table of predictions to tiers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import combinations
 from pathlib import Path
 
-import numpy as np
-
 from footwork.evaluate.foreign import read_foreign
-from footwork.evaluate.intervals import FEW_GROUPS, GroupBootstrap, Kind
+from footwork.evaluate.intervals import GroupBootstrap, Kind
 from footwork.evaluate.leaderboard import leaderboard
-from footwork.evaluate.tiers import exact_mcnemar, holm, p_of_difference, pair_table, tiers
 from footwork.predictions import Predictions
-from footwork.records import EntryScores, Estimate, Leaderboard
-
-HALF = 0.5  # of the photos in one group
+from footwork.records import EntryScores, Estimate, Leaderboard, PairScores
 
 
 @dataclass(frozen=True)
@@ -50,21 +44,8 @@ class Judged:
         return [(self.titles[e.entry], self.tier[e.entry], e) for e in self.board.entries]
 
     def sentences(self) -> list[str]:
-        """Return the board's sentences, and what is left of them after correction."""
-        said = list(self.board.sentences)
-        m, first = len(self.tier), [name for name, tier, _ in self.rows() if tier == 1]
-        if m > 2:
-            counted = f"Corrected for the {len(self.pairs):,} comparisons between them"
-            if len(first) == 1:
-                said.append(f"{counted}, {first[0]} is still better than all others (tier 1).")
-            elif len(first) == m:
-                said.append(f"{counted}, no model is worse than the best: all are in tier 1.")
-            else:
-                said.append(
-                    f"{counted}, {len(first)} of the {m} models are not worse than the best "
-                    f"(tier 1): {listed(first)}."
-                )
-        return said
+        """Return the board's sentences."""
+        return list(self.board.sentences)
 
 
 def judge(path: Path, *, common: bool = False, seed: int = 0) -> Judged:
@@ -86,73 +67,23 @@ def judge(path: Path, *, common: bool = False, seed: int = 0) -> Judged:
         drawn=False,
         bootstrap=bootstrap,
     )
-    pairs = compared_pairs(bootstrap, board, foreign.titles)
-    m = len(board.entries)
-    levels = tiers(pair_table(np.array([pair.p for pair in pairs]), m))
     return Judged(
         predictions=predictions,
         board=board,
         titles=foreign.titles,
-        tier={e.entry: tier for e, tier in zip(board.entries, levels, strict=True)},
-        pairs=pairs,
-        notes=(*foreign.notes, *warnings(predictions)),
+        tier={e.entry: e.tier for e in board.entries},
+        pairs=tuple(named(pair, foreign.titles) for pair in board.pairs),
+        notes=foreign.notes,
     )
 
 
-def compared_pairs(
-    bootstrap: GroupBootstrap, board: Leaderboard, titles: Mapping[str, str]
-) -> tuple[Pair, ...]:
-    """Compare all entries of a board with each other, in the order of the board."""
-    label = bootstrap.predictions.photos.label
-    hashes = [e.entry for e in board.entries]
-    found = [(a, b, bootstrap.difference(a, b)) for a, b in combinations(hashes, 2)]
-    alone = np.array([p_of_difference(difference) for _, _, difference in found])
-    single = board.repeats == 1 and board.kind == "model" and board.groups == board.photos
-    right = {
-        entry: bootstrap.entry(entry).answers[0] == label for entry in (hashes if single else ())
-    }
-    return tuple(
-        Pair(
-            a=titles[a],
-            b=titles[b],
-            difference=difference,
-            p=float(p),
-            p_alone=float(by_itself),
-            mcnemar=exact_mcnemar(
-                int((right[a] & ~right[b]).sum()), int((right[b] & ~right[a]).sum())
-            )
-            if single
-            else None,
-        )
-        for (a, b, difference), p, by_itself in zip(found, holm(alone), alone, strict=True)
+def named(pair: PairScores, titles: Mapping[str, str]) -> Pair:
+    """Return a pair of the board by the names of its models."""
+    return Pair(
+        a=titles[pair.a],
+        b=titles[pair.b],
+        difference=pair.difference,
+        p=pair.p,
+        p_alone=pair.p_alone,
+        mcnemar=pair.mcnemar,
     )
-
-
-def listed(names: Sequence[str], most: int = 8) -> str:
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
-
-
-def warnings(predictions: Predictions) -> list[str]:
-    """Say what makes the intervals lean on few photos."""
-    photos, said = predictions.photos, []
-    sizes = np.bincount(photos.group)
-    largest, total = int(sizes.argmax()), len(photos)
-    if HALF * total <= sizes[largest] < total:
-        said.append(
-            f"One group holds {sizes[largest] / total:.0%} of the photos "
-            f"({photos.group_name[largest]}: {sizes[largest]:,} of {total:,}): every interval "
-            "leans on how well that one group is answered, so take them as rough."
-        )
-    for k, name in enumerate(predictions.classes):
-        of_class = photos.label == k
-        groups = len(np.unique(photos.group[of_class]))
-        if groups < FEW_GROUPS:
-            count = int(of_class.sum())
-            noun = "photo" if count == 1 else "photos"
-            grouped = "" if groups == count else f" in {groups} group{'s' if groups > 1 else ''}"
-            said.append(
-                f"{name} has only {count:,} {noun}{grouped}: its exact bounds are added to every "
-                "interval, and little can be said of it."
-            )
-    return said

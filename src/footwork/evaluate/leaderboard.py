@@ -1,23 +1,30 @@
 """From predictions to the leaderboard: scores, floors, and the findings in words."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from footwork.evaluate.intervals import GroupBootstrap, Kind, Z
+from footwork.evaluate.board_words import Findings
+from footwork.evaluate.intervals import GroupBootstrap, Kind
+from footwork.evaluate.pairs import compared_pairs, tiers_of
+from footwork.evaluate.tiers import ALPHA
+from footwork.evaluate.words import broken, covers_zero, difference_in_words, reference, two
 from footwork.predictions import NO_ANSWER, Predictions
-from footwork.records import ClassScores, EntryScores, Estimate, Floors, Leaderboard
-from footwork.scores import Tally, confusions, f1, log_loss, macro_f1, precision, recall, tally
+from footwork.records import ClassScores, EntryScores, Estimate, Floors, Leaderboard, Permuted
+from footwork.scores import (
+    Floats,
+    Tally,
+    confusions,
+    f1,
+    log_loss,
+    macro_f1,
+    precision,
+    recall,
+    tally,
+)
 
-WANTED = 0.05  # the difference that the sentences plan for
-POWER_Z = 0.841621  # the normal quantile of 80 %
-# How a title ends where the contract was broken on purpose, and what was fed then.
-BROKEN = {
-    " [unit-range]": "pixels in [0, 1] instead of its own range",
-    " [right-then-divided]": "its own inputs divided by 255",
-}
+__all__ = ["covers_zero", "difference_in_words", "floors_of", "leaderboard", "reference", "two"]
 
 
 def leaderboard(
@@ -28,25 +35,41 @@ def leaderboard(
     titles: Mapping[str, str],
     drawn: bool,
     bootstrap: GroupBootstrap | None = None,
+    permuted: Mapping[str, Floats] | None = None,
 ) -> Leaderboard:
-    """Score every entry of `predictions`, with intervals, floors and sentences.
+    """Score every entry of `predictions`, with intervals, floors, tiers, pairs and sentences.
 
     kind: what the intervals are about, 'recipe' or 'model' (see footwork.evaluate.intervals).
     titles: readable name per entry hash (EntryInfo.title); 'base · recipe' where it is absent.
     drawn: the pictures are drawn by code, which the sentences then say. bootstrap: one of these
-    predictions, kind and seed, if there is one already: its resamples are used again.
-    The same seed gives the same leaderboard, in whatever order rows and photos come.
+    predictions, kind and seed, if there is one already: its resamples are used again. permuted:
+    per entry hash (permutations,) macro-F1 on permuted labels, the same for all entries (see
+    footwork.evaluate.permuted). The same seed gives the same leaderboard, in whatever order rows
+    and photos come.
 
     Raises DataError for an empty table, for a class without photos, and for kind 'recipe' with
     fewer than two folds.
     """
     bootstrap = bootstrap or GroupBootstrap(predictions, kind=kind, seed=seed)
+    nothing = highest_of(permuted or {}, set(bootstrap.index))
     floors = floors_of(predictions.photos.label, predictions.classes, seed)
+    if nothing is not None:
+        floors = floors.model_copy(update={"permuted": summary(nothing)})
     # An entry of which no row is left (see Predictions.where) is not in the table.
     present = np.unique(predictions.entry).tolist()
     scored = [entry_scores(bootstrap, index, reference(floors)) for index in present]
-    entries = tuple(sorted(scored, key=lambda one: (-one.macro_f1.value, one.entry)))
+    ordered = sorted(scored, key=lambda one: (-one.macro_f1.value, one.entry))
     names = {e.entry: titles.get(e.entry, f"{e.base} · {e.recipe}") for e in predictions.entries}
+    # No contract broken on purpose: only these may be called best.
+    fair = [one.entry for one in ordered if not broken(names[one.entry])]
+    contenders = fair or [one.entry for one in ordered]
+    pairs = compared_pairs(bootstrap, contenders)
+    tier = tiers_of(pairs, contenders)
+    entries = tuple(
+        placed(one, tier.get(one.entry, 0), nothing if one.entry in (permuted or {}) else None)
+        for one in ordered
+    )
+    findings = Findings(bootstrap, entries, contenders, pairs, names, floors)
     return Leaderboard(
         kind=kind,
         classes=predictions.classes,
@@ -56,8 +79,38 @@ def leaderboard(
         repeats=predictions.repeats,
         floors=floors,
         entries=entries,
-        sentences=Sentences(bootstrap, entries, names, floors).all(drawn),
+        sentences=findings.sentences(drawn),
+        pairs=pairs,
+        smallest_seen=findings.smallest_seen(),
+        photos_needed=findings.photos_needed(),
     )
+
+
+def highest_of(permuted: Mapping[str, Floats], entries: set[str]) -> Floats | None:
+    """Return the best macro-F1 of any entry in each permutation, None where there is none.
+
+    Every entry is held against these: so that the best of many is not called better than nothing
+    because it was chosen (Westfall and Young 1993, the maximum over the tests).
+    """
+    draws = [permuted[entry] for entry in sorted(entries & set(permuted))]
+    return np.max(draws, axis=0) if draws and len(draws[0]) else None
+
+
+def summary(highest: Floats) -> Permuted:
+    return Permuted(
+        permutations=len(highest), mean=float(highest.mean()), highest=float(highest.max())
+    )
+
+
+def placed(scores: EntryScores, tier: int, nothing: Floats | None) -> EntryScores:
+    """Give an entry its tier, and what the permutations say of it."""
+    if nothing is None:
+        return scores.model_copy(update={"tier": tier})
+    # The labels as they are count as one of the permutations (Phipson and Smyth 2010).
+    as_high = int((nothing >= scores.macro_f1.value).sum())
+    p = (1 + as_high) / (1 + len(nothing))
+    beats = {"beats_guessing": p <= ALPHA, "p_nothing": p}
+    return scores.model_copy(update={"tier": tier, **beats})
 
 
 def entry_scores(bootstrap: GroupBootstrap, index: int, floor: float) -> EntryScores:
@@ -121,160 +174,3 @@ def floors_of(label: NDArray[np.int64], classes: Sequence[str], seed: int) -> Fl
         largest_class_macro_f1=float(macro_f1(tally(constant))),
         guessing=Estimate(value=float(guessed.mean()), low=float(low), high=float(high)),
     )
-
-
-def reference(floors: Floors) -> float:
-    """Return the macro-F1 that an entry's interval must lie above to beat guessing.
-
-    It is the expected score of the better floor: an interval is about the expected score of an
-    entry and already carries the luck of these photos, so the upper end of the range of
-    guessing would count that luck twice.
-    """
-    return max(floors.largest_class_macro_f1, floors.guessing.value)
-
-
-@dataclass(frozen=True)
-class Sentences:
-    """The findings of a leaderboard in words. entries: best first. titles: per entry hash."""
-
-    bootstrap: GroupBootstrap
-    entries: Sequence[EntryScores]
-    titles: Mapping[str, str]
-    floors: Floors
-
-    def all(self, drawn: bool) -> tuple[str, ...]:
-        """Say what is best, how sure, what to do next; then what else there is to say."""
-        said = [self.best(), *self.rivals(), *self.single_group(), *self.next_step()]
-        said += self.broken_contracts()
-        if drawn:
-            said.append("These pictures are drawn by code: the scores claim nothing about photos.")
-        return tuple(said)
-
-    @property
-    def contenders(self) -> list[str]:
-        """Hashes of the entries that may be called best: no contract broken on purpose."""
-        hashes = [one.entry for one in self.entries]
-        return [entry for entry in hashes if not self.broken(entry)] or hashes
-
-    def broken(self, entry: str) -> str:
-        """Return the ending of a title whose contract was broken on purpose, or ''."""
-        return next((end for end in BROKEN if self.titles[entry].endswith(end)), "")
-
-    def best(self) -> str:
-        first, *others = self.contenders
-        score = next(one for one in self.entries if one.entry == first).macro_f1
-        floor = reference(self.floors)
-        nothing = (
-            "guessing"
-            if floor == self.floors.guessing.value
-            else f"always answering {self.floors.largest_class}"
-        )
-        verdict = f"which cannot be told from {nothing}"
-        if score.low > floor:
-            verdict = f"better than {nothing}"
-        elif score.high < floor:
-            verdict = f"worse than {nothing}"
-        name = self.titles[first]
-        subject = f"{name} scores"
-        if others:
-            most = "higher" if len(others) == 1 else "highest"
-            subject = f"Of {len(others) + 1} compared, {name} scores {most}:"
-        return (
-            f"{subject} a macro-F1 of {two(score.value)} (95 % interval {two(score.low)} to "
-            f"{two(score.high)}), {verdict} ({two(floor)}) on these {self.photos()}."
-        )
-
-    def single_group(self) -> list[str]:
-        if self.bootstrap.groups > 1:
-            return []
-        return ["All photos belong to one group, so nothing can be said about other photos."]
-
-    def rivals(self) -> list[str]:
-        """Say whether the runner-up, and how many others, can be told from the best."""
-        first, *others = self.contenders
-        if not others:
-            return []
-        differences = [self.bootstrap.difference(first, other) for other in others]
-        alike = sum(covers_zero(one) for one in differences)
-        a, b = self.titles[first], self.titles[others[0]]
-        gap = difference_in_words(differences[0])
-        if len(others) == 1:
-            if alike:
-                return [f"{a} and {b} cannot be told apart: the difference is {gap}."]
-            return [f"{a} is better than {b}: the difference is {gap}."]
-        runner_up = f"the difference to the runner-up, {b}, is {gap}"
-        total = len(others)
-        if not alike:
-            return [f"It is better than each of the {total} others; {runner_up}."]
-        if alike == total:
-            none = "Neither" if total == 2 else "None"
-            return [f"{none} of the {total} others can be told apart from it; {runner_up}."]
-        return [f"{alike} of the {total} others cannot be told apart from it; {runner_up}."]
-
-    def broken_contracts(self) -> list[str]:
-        """Say what each broken contract costs against the right one, where that was run too."""
-        said = []
-        for title, entry in sorted((self.titles[one.entry], one.entry) for one in self.entries):
-            ending = self.broken(entry)
-            right = [e for e, name in self.titles.items() if name == title.removesuffix(ending)]
-            if not ending or len(right) != 1:
-                continue
-            cost = self.bootstrap.difference(right[0], entry)
-            fed = f"Feeding {self.titles[right[0]]} {BROKEN[ending]}"
-            gap = difference_in_words(cost)
-            if covers_zero(cost):
-                said.append(f"{fed} changes nothing that can be shown here: the cost is {gap}.")
-            elif cost.value > 0:
-                said.append(f"{fed} costs {gap}.")
-            else:
-                gain = difference_in_words(self.bootstrap.difference(entry, right[0]))
-                said.append(f"{fed} gains {gain}, which it should not: check its contract.")
-        return said
-
-    def next_step(self) -> list[str]:
-        """Say how many photos would settle it, from the width of the interval alone.
-
-        It shrinks with the root of the number of photos. The difference just seen plays no
-        part: a power computed from it only repeats the verdict.
-        """
-        first, *others = self.contenders
-        photos = len(self.bootstrap.predictions.photos)
-        if self.bootstrap.standard_error(first, others[0] if others else None) == 0:
-            return []  # what the bounds of such an interval do with more photos is another law
-        if others:
-            gap = self.bootstrap.difference(first, others[0])
-            needed = photos * ((Z + POWER_Z) / Z * (gap.high - gap.low) / 2 / WANTED) ** 2
-            aim = f"show a difference of {two(WANTED)} between the best two in 4 of 5 tries"
-        else:
-            score = self.bootstrap.estimate(first)
-            reach = max(score.high - score.value, score.value - score.low)
-            needed = photos * (reach / WANTED) ** 2
-            aim = f"make the interval no wider than {two(WANTED)} on either side"
-        if needed <= photos:
-            return [f"These {self.photos()} are enough to {aim}."]
-        return [f"About {two_digits(needed):,} photos like these {photos:,} would {aim}."]
-
-    def photos(self) -> str:
-        count = len(self.bootstrap.predictions.photos)
-        return f"{count:,} photos"
-
-
-def covers_zero(difference: Estimate) -> bool:
-    return difference.low <= 0 <= difference.high
-
-
-def difference_in_words(difference: Estimate) -> str:
-    """'0.03 (-0.05 to +0.11)'."""
-    low, high = two(difference.low, sign=True), two(difference.high, sign=True)
-    return f"{two(difference.value)} ({low} to {high})"
-
-
-def two(value: float, sign: bool = False) -> str:
-    """Two decimals; with `sign` a plus before what is above 0; never '-0.00'."""
-    rounded = round(value, 2) + 0.0
-    return f"{rounded:+.2f}" if sign and rounded else f"{rounded:.2f}"
-
-
-def two_digits(value: float) -> int:
-    """Round a positive number to two significant digits."""
-    return round(float(f"{value:.2g}"))

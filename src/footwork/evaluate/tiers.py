@@ -9,29 +9,30 @@ so all m (m - 1) / 2 pairs are counted.
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr
+from scipy.special import stdtr, stdtrit
 from scipy.stats import binomtest
 
-from footwork.evaluate.intervals import Z
 from footwork.records import Estimate
 from footwork.scores import Floats
 
 ALPHA = 0.05
 
 
-def p_of_difference(difference: Estimate) -> float:
+def p_of_difference(difference: Estimate, freedom: float = np.inf) -> float:
     """Return the two-sided p of 'no difference', in [0, 1], from a 95 % interval.
 
-    The interval is read as value +- Z standard errors, the longer side where it is clipped, so
-    that p < 0.05 exactly where it leaves out 0. Normal tails: resamples cannot count the small
-    probabilities that a correction asks for. An interval that says nothing, [-1, 1], has p = 1.
+    freedom: degrees of freedom of Student's t behind the interval, the normal distribution by
+    default. The interval is read as value +- t standard errors, the longer side where it is
+    clipped, so that p < 0.05 exactly where it leaves out 0. Tails of t, since resamples cannot
+    count the small probabilities that a correction asks for. An interval that says nothing,
+    [-1, 1], has p = 1.
     """
     if difference.low <= -1 and difference.high >= 1:
         return 1.0
     reach = max(difference.high - difference.value, difference.value - difference.low)
     if reach == 0:
         return 1.0 if difference.value == 0 else 0.0
-    return float(2 * ndtr(-abs(difference.value) * Z / reach))
+    return float(2 * stdtr(freedom, -abs(difference.value) * stdtrit(freedom, 0.975) / reach))
 
 
 def holm(p: Floats) -> Floats:

@@ -20,6 +20,7 @@ from footwork.images import Unreadable, inspect, read_bytes
 from footwork.importing.layouts import Layout, find_rows
 from footwork.importing.listing import Row
 from footwork.progress import Advance, Progress
+from footwork.tombstones import Looks
 
 BATCH = 200  # images per transaction, so per flush of the database
 # Decoding is nearly all of the work and runs outside Python's lock. Each may hold a picture of
@@ -70,6 +71,7 @@ def import_images(
     external: bool = False,
     columns: Mapping[str, str] | None = None,
     where: Mapping[str, str] | None = None,
+    looks: Looks | None = None,
     progress: Progress | None = None,
 ) -> Imported:
     """Bring the labelled photos of `source` into the catalog.
@@ -77,6 +79,7 @@ def import_images(
     classes: the only ones allowed; none means any. mode: 'copy' the bytes into the project, or
     'link': remember where they lie. external: they are a test set that is scored once, apart,
     whatever split the source gives. columns, where: for tables (see importing.listing).
+    looks: refuses copies that look like a photo that was taken down, beside the very file.
 
     What this source said before of a file is replaced; of a file that moved within the source,
     too. A file that cannot be used becomes a rejection with its reason. Raises what
@@ -85,7 +88,7 @@ def import_images(
     layout = find_rows(source, classes=classes, columns=columns, where=where)
     files = merged(layout.rows, external=external)
     labelled, conflicts = catalog.judged()
-    importer = Importer(catalog, layout, files, mode)
+    importer = Importer(catalog, layout, files, mode, looks)
     with catalog.filling(), (progress or Progress()).task("importing", len(files)) as advance:
         importer.run(advance)
     trained_on = {item.image for item in labelled if item.split != "external"}
@@ -161,8 +164,11 @@ class Importer:
         layout: Layout,
         files: Sequence[File],
         mode: Literal["copy", "link"],
+        looks: Looks | None = None,
     ) -> None:
         self.catalog = catalog
+        self.tombstones = catalog.tombstones()
+        self.looks = looks
         self.layout = layout
         self.files = files
         self.mode = mode
@@ -234,6 +240,9 @@ class Importer:
             image = self.catalog.image(sha256)
             if image is None:
                 facts = inspect(data)
+                barred = self.tombstones.refuses(data, sha256, self.looks)
+                if barred:
+                    raise Unreadable(barred)
                 image = Image(sha256, len(data), facts.width, facts.height, facts.format)
             if self.mode == "copy":
                 self.catalog.store.put(data, sha256, image.format)

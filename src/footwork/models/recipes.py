@@ -3,11 +3,12 @@
 from collections.abc import Iterable
 
 from footwork.errors import UsageError, nearest
-from footwork.models.views import CORNERS, View, needs_body
 from footwork.models.seed import SeedSettings
+from footwork.models.views import CORNERS, View, needs_body
 from footwork.project import Config, RecipeSettings
 from footwork.records import Record
 
+SECOND_LOOK = ("body",)  # of the base pose: at the climber whom it has found, enlarged
 BUILT_IN = {
     "seed": RecipeSettings(kind="seed", training=SeedSettings()),
     "probe": RecipeSettings(kind="probe"),
@@ -18,8 +19,10 @@ BUILT_IN = {
     "mirrored": RecipeSettings(views=("own", "own-mirrored")),
     "multi-crop": RecipeSettings(views=("own", "own-mirrored", *CORNERS)),
     "regions": RecipeSettings(views=("own", "higher_foot"), joined=True),
-    "second-look": RecipeSettings(views=("body",)),
+    "second-look": RecipeSettings(views=SECOND_LOOK),
 }
+# What `compare --all` runs: all but the original's training, which takes hours.
+ALL = tuple(name for name in BUILT_IN if name != "seed")
 
 
 class Recipe(Record):

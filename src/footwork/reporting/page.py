@@ -8,8 +8,12 @@ import hashlib
 import math
 from pathlib import Path
 
+from footwork.evaluate.leak import Leak
 from footwork.files import write_bytes
 from footwork.records import DataInfo, Environment, Leaderboard
+from footwork.reporting.ablation import ablation_view
+from footwork.reporting.disputes import DISPUTES_SHOWN, disputed
+from footwork.reporting.histories import draw_histories
 from footwork.reporting.pictures import Album, Thumbnail
 from footwork.reporting.sections import Anonymous, section
 from footwork.runs import Run
@@ -23,13 +27,15 @@ def write_report(
     external: Leaderboard | None,
     thumbnail: Thumbnail | None,
     *,
+    leak: Leak | None = None,
     photos: bool = True,
 ) -> Path:
     """Write report.html into the run's folder, whole or not at all, and return its path.
 
     board, external: the leaderboards of run.predictions and run.external. thumbnail: gives the
     JPEG bytes (longest side about 200 px) of an image by its SHA-256, or None if the photo
-    cannot be read any more; None for a page without pictures. photos=False: the page can be
+    cannot be read any more; None for a page without pictures. leak: scores of run.leak.
+    photos=False: the page can be
     shared: no picture, and instead of every path the first ten digits of the photo's hash.
     The same input gives the same bytes.
 
@@ -37,7 +43,7 @@ def write_report(
     cannot be written to.
     """
     page = run.folder / "report.html"
-    html = render(run, board, external, thumbnail if photos else None, photos=photos)
+    html = render(run, board, external, thumbnail if photos else None, leak=leak, photos=photos)
     # A file name may hold bytes that are no text; they are shown as \udcff, not refused.
     write_bytes(page, html.encode("utf-8", "backslashreplace"))
     return page
@@ -49,6 +55,7 @@ def render(
     external: Leaderboard | None,
     thumbnail: Thumbnail | None,
     *,
+    leak: Leak | None = None,
     photos: bool,
 ) -> str:
     from jinja2 import Environment as Templates
@@ -57,6 +64,7 @@ def render(
 
     album = Album(thumbnail)
     anonymous = None if photos else Anonymous(run)
+    disputes = [disputed(one, album, named=photos) for one in run.disputed[:DISPUTES_SHOWN]]
     main = section(run.entries, board, run.predictions, album, anonymous, "e")
     apart = None
     if external is not None:
@@ -87,6 +95,11 @@ def render(
         config_sha256=hashlib.sha256(config.encode()).hexdigest(),
         main=main,
         external=apart,
+        leak=leak,
+        disputes=disputes,
+        disputed=len(run.disputed),
+        curves=draw_histories(run),
+        ablation=ablation_view(run, board),
         random=[row for row in main.rows if row.info.weights == "random"],
         lead=LEAD,
     )

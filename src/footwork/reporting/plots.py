@@ -205,13 +205,15 @@ def leaderboard_figure(chart: Chart, pairs: Sequence[tuple[EntryInfo, EntryScore
     figure = Figure(figsize=(9.6, 1.9 + 0.6 * len(pairs)), dpi=150, facecolor="white")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
+    tiered = any(scores.tier > 1 for _, scores in pairs)
     for row, (info, scores) in enumerate(pairs):
         kind, score, colour = standing(info), scores.macro_f1, COLOURS[standing(info)]
         axes.plot([score.low, score.high], [row, row], color=colour, lw=3,
                   ls="-" if kind == "fair" else (0, (1.5, 1.5)))  # fmt: skip
         axes.plot([score.value], [row], "o", ms=9, mew=2, color=colour,
                   mfc=colour if kind == "fair" else "white")  # fmt: skip
-        axes.annotate(f"{score.value:.2f}", (score.value, row), (0, 8), ha="center",
+        tier = f"  tier {scores.tier}" if tiered and scores.tier else ""
+        axes.annotate(f"{score.value:.2f}{tier}", (score.value, row), (0, 8), ha="center",
                       textcoords="offset points", fontsize=11, color=colour)  # fmt: skip
     axes.set(xlim=(chart.axis.low, chart.axis.high), ylim=(len(pairs), -0.8))
     axes.set_yticks(range(len(pairs)), [png_title(info) for info, _ in pairs], fontsize=11)

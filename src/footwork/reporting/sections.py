@@ -3,13 +3,14 @@
 The template only lays these out; everything that is decided is decided here.
 """
 
-import math
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 
+from footwork.evaluate.bounds_words import p_text
+from footwork.evaluate.words import difference_in_words
 from footwork.predictions import ABSTAINED, FAILED, Predictions
 from footwork.records import EntryInfo, EntryScores, Leaderboard
 from footwork.reporting.pictures import (
@@ -104,6 +105,7 @@ class Section:
     chart: Chart
     rows: tuple[Row, ...]
     interval: str
+    pairs: tuple[tuple[str, ...], ...]
     entries: tuple[EntryView, ...]
     missed: Grid
     missed_among: int
@@ -169,6 +171,7 @@ def section(
         chart=chart,
         rows=rows,
         interval=interval_sentence(board),
+        pairs=pair_rows(board, infos),
         entries=tuple(
             EntryView(
                 row=row,
@@ -192,6 +195,23 @@ def against_guessing(board: Leaderboard, scores: EntryScores) -> str:
     if scores.macro_f1.high < max(floors.guessing.value, floors.largest_class_macro_f1):
         return "worse than guessing"
     return "cannot be told from guessing"
+
+
+def pair_rows(board: Leaderboard, infos: Sequence[EntryInfo]) -> tuple[tuple[str, ...], ...]:
+    """Return a row per pair of entries: both titles, the difference, and every p."""
+    titles = {info.entry: info.title for info in infos}
+    return tuple(
+        (
+            titles[pair.a],
+            titles[pair.b],
+            difference_in_words(pair.difference),
+            p_text(pair.p_alone),
+            p_text(pair.p),
+            *("–" if p is None else p_text(p) for p in (pair.accuracy_p, pair.log_loss_p)),
+            "–" if pair.mcnemar is None else p_text(pair.mcnemar),
+        )
+        for pair in board.pairs
+    )
 
 
 class Tiles:
@@ -302,18 +322,13 @@ def interval_sentence(board: Leaderboard) -> str:
     """Say what the intervals estimate, and how they were made."""
     if board.kind == "model":
         return (
-            "The 95 % interval is about these very models on fresh photos of this kind: a plain "
-            "bootstrap over groups of photos."
+            "The 95 % interval is about these very models on fresh photos of this kind: a "
+            "bootstrap over groups of photos, smoothed where there are few."
         )
     k = board.folds
-    widened = ""
-    if k > 1:
-        factor = math.sqrt(1 + k / (k - 1))
-        widened = (
-            f", widened by √(1 + {k}/{k - 1}) = {factor:.2f} because folds share training photos"
-        )
     return (
         "The 95 % interval is about the expected score of this recipe on fresh photos of this "
         f"kind, when trained on {k - 1}/{k} of as many groups: a bootstrap over groups of "
-        f"photos{widened}."
+        f"photos, smoothed where there are few, and widened by √2 because folds share training "
+        "photos."
     )

@@ -1,13 +1,13 @@
 """Verbs on photos and labels."""
 
 import shutil
-from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from footwork.catalog import Catalog, Conflict, Rejection
+from footwork.catalog import Catalog, Conflict, Counts, Rejection
 from footwork.errors import FootworkError, UsageError, nearest
 from footwork.progress import Progress
 from footwork.project import (
@@ -20,11 +20,14 @@ from footwork.project import (
 from footwork.runs import run_names
 
 if TYPE_CHECKING:
+    from footwork.bodies import Bodies
     from footwork.cleaning.clean import CleanResult
     from footwork.duplicates.dedupe import Deduped
+    from footwork.duplicates.folder import FolderCopies
     from footwork.importing.ingest import Imported
 Place = Path | str
 HERE = Path()
+THUMBNAIL = 220  # longest side of the pictures in a report, in pixels
 
 
 def init(folder: Place, *, name: str = "", template: str | None = None) -> Project:
@@ -51,6 +54,7 @@ def import_images(
     'path', 'label', 'split' or 'group'. where: only rows with these values.
     """
     from footwork.importing.ingest import import_images as ingest
+    from footwork.verbs.origins import looks
 
     source, project = Path(source), Path(project)
     if (source / FILE).is_file():
@@ -72,6 +76,7 @@ def import_images(
                     external=external,
                     columns=columns,
                     where=where,
+                    looks=looks,
                     progress=progress,
                 )
             except FootworkError:
@@ -102,35 +107,125 @@ def clean(*, project: Place = HERE, progress: Progress | None = None) -> "CleanR
 
 
 def dedupe(
-    *, project: Place = HERE, max_bits: int | None = None, progress: Progress | None = None
+    *,
+    project: Place = HERE,
+    max_bits: int | None = None,
+    mirror: bool = False,
+    features: bool = True,
+    again: bool = False,
+    progress: Progress | None = None,
 ) -> "Deduped":
-    """Group near-copies, so that no copy is on the other side of a fold; nothing is deleted.
+    """Keep the best of each group of near-copies and set the others aside; nothing is deleted.
 
-    max_bits: the radius of 64-bit perceptual hashes, 0 to 16; a stated safe one if None.
+    max_bits: the radius of 64-bit perceptual hashes, 0 to 16; calibrated if None. mirror: flipped
+    and turned copies too. features: let a network propose crops and overlays, too.
+    again: group anew what a person took apart. Writes reports/duplicates.html.
     """
     from footwork.duplicates.dedupe import dedupe as find_copies
+    from footwork.reporting.duplicates import write_duplicates
 
+    opened = open_project(project)
+    with Catalog.open(opened.folder) as catalog:
+        found = find_copies(
+            catalog,
+            max_bits=max_bits,
+            mirror=mirror,
+            features=features,
+            again=again,
+            progress=progress,
+        )
+        page = opened.folder / "reports" / "duplicates.html"
+        write_duplicates(
+            catalog,
+            page,
+            partial(thumbnail, catalog),
+            name=opened.config.name,
+            calibration=found.calibration,
+            notes=found.notes,
+        )
+        return replace(found, page=page)
+
+
+def dedupe_folders(
+    folders: Sequence[Place],
+    *,
+    against: Place | None = None,
+    max_bits: int | None = None,
+    mirror: bool = False,
+    features: bool = True,
+    progress: Progress | None = None,
+) -> "FolderCopies":
+    """Find near-copies in any folders, without a project; nothing is written there.
+
+    against: a folder of older photos, to find what is new. The others as for `dedupe`.
+    """
+    from footwork.duplicates.folder import folder_copies
+    from footwork.duplicates.search import Search
+
+    return folder_copies(
+        [Path(folder) for folder in folders],
+        Search(max_bits, mirror, features),
+        against=None if against is None else Path(against),
+        progress=progress,
+    )
+
+
+def found_at(project: Place = HERE) -> dict[str, str]:
+    """Return where each image was first found, by hash."""
     with Catalog.open(open_project(project).folder) as catalog:
-        return find_copies(catalog, max_bits=max_bits, progress=progress)
+        return {
+            image.sha256: places[0].origin
+            for image in catalog.images()
+            if (places := catalog.provenance(image.sha256))
+        }
+
+
+def thumbnail(catalog: Catalog, image: str, bodies: "Bodies | None" = None) -> bytes | None:
+    """Return a small JPEG of an image, or None if it cannot be read any more.
+
+    bodies: draw the climber's skeleton where one was found.
+    """
+    from footwork.images import Unreadable, decode, encode_jpeg
+    from footwork.reporting.skeleton import with_skeleton
+
+    try:
+        pixels = decode(catalog.read(image), at_least=THUMBNAIL)
+        marks = (bodies or {}).get(image)
+        if marks is not None:
+            pixels = with_skeleton(pixels, marks)
+        return encode_jpeg(pixels, THUMBNAIL)
+    except Unreadable:
+        return None
 
 
 @dataclass(frozen=True)
 class Status:
+    """What a project holds. gone: paths of linked photos that are not there any more."""
+
     project: Project
-    photos: int
-    groups: int
-    per_class: dict[str, int]
+    counts: Counts
     conflicts: list[Conflict]
     rejections: list[Rejection]
+    gone: list[str]
     runs: tuple[str, ...]
 
     def as_json(self) -> dict[str, object]:
+        counts = self.counts
         return {
             "name": self.project.config.name,
             "folder": str(self.project.folder),
-            "photos": self.photos,
-            "groups": self.groups,
-            "per_class": self.per_class,
+            "photos": counts.labelled,
+            "groups": counts.groups,
+            "per_class": counts.per_class,
+            "images": counts.images,
+            "largest_group": counts.largest_group,
+            "external": counts.external,
+            "provisional": counts.provisional,
+            "unlabelled": counts.unlabelled,
+            "copies": counts.copies,
+            "set_aside": counts.set_aside,
+            "linked": counts.linked,
+            "gone": self.gone,
             "conflicts": [
                 {"image": c.image, "classes": [name for name, _who, _origin in c.labels]}
                 for c in self.conflicts
@@ -139,19 +234,39 @@ class Status:
             "runs": list(self.runs),
         }
 
+    def sentences(self) -> list[str]:
+        """Say what there is, and what needs looking at, a line each."""
+        c = self.counts
+        said = [
+            f"{c.labelled:,} labelled photos in {c.groups:,} groups; {len(self.conflicts):,} "
+            f"conflict(s), {c.rejected:,} rejected file(s), {len(self.runs):,} run(s)"
+        ]
+        if c.largest_group > 1:
+            share = 100 * c.largest_group / c.labelled
+            said.append(f"the largest group holds {c.largest_group:,} of them ({share:.0f} %)")
+        for count, what in (
+            (c.provisional, "of them labelled by a search alone: nobody looked"),
+            (c.external, "in the external test set"),
+            (c.copies, "set aside as copies of better ones"),
+            (c.set_aside, "set aside by a decision"),
+            (c.unlabelled, "without a label"),
+            (c.linked, "linked: their files lie elsewhere"),
+        ):
+            if count:
+                said.append(f"{count:,} {what}")
+        return said
+
 
 def status(project: Place = HERE) -> Status:
     """Return what the project holds."""
     opened = open_project(project)
     with Catalog.open(opened.folder) as catalog:
-        rows, conflicts = catalog.judged()
         return Status(
             project=opened,
-            photos=len(rows),
-            groups=len({row.group for row in rows}),
-            per_class=dict(sorted(Counter(row.label for row in rows).items())),
-            conflicts=conflicts,
+            counts=catalog.counts(),
+            conflicts=catalog.conflicts(),
             rejections=catalog.rejections(),
+            gone=catalog.gone(),
             runs=tuple(run_names(opened.runs)),
         )
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -11,7 +12,7 @@ import numpy as np
 from footwork.catalog import Catalog
 from footwork.errors import UsageError
 from footwork.files import write_text
-from footwork.models.bases import IMAGENET, RANDOM, Base, chosen, registry
+from footwork.models.bases import IMAGENET, POSE, RANDOM, Base, chosen, registry
 from footwork.predictions import FAILED, Predictions
 from footwork.progress import Progress
 from footwork.project import (
@@ -22,29 +23,45 @@ from footwork.project import (
     init_project,
     open_project,
 )
-from footwork.records import EntryInfo, EntryScores, Leaderboard
+from footwork.records import EntryInfo, EntryScores, Leaderboard, Split
 from footwork.runs import Run, find_run, read_run
-from footwork.verbs.photos import HERE, Place, import_images
+from footwork.verbs.photos import HERE, Place, import_images, thumbnail
 
 if TYPE_CHECKING:
     from footwork.evaluate.bounds import PublishedBoard
     from footwork.evaluate.judge import Judged
-THUMBNAIL = 220  # longest side of the pictures in a report, in pixels
+    from footwork.evaluate.leak import Leak
 
 
 @dataclass(frozen=True)
 class Compared:
-    """A run with its leaderboards. external: the same for an external test set, if any."""
+    """A run with its leaderboards. external: the same for an external test set, if any.
+
+    leak: what folds that ignore groups would have pretended, if there are groups.
+    """
 
     run: Run
     board: Leaderboard
     external: Leaderboard | None
     report: Path
+    leak: "Leak | None" = None
 
     def rows(self) -> list[tuple[EntryInfo, EntryScores]]:
         """The entries with their scores, best macro-F1 first."""
         infos = {info.entry: info for info in self.run.entries}
         return [(infos[scores.entry], scores) for scores in self.board.entries]
+
+    def left_out(self) -> str:
+        """Say how many photos were not compared on, and why; '' where all were."""
+        data = self.run.environment.data
+        parts = []
+        if data.copies:
+            parts.append(f"{data.copies:,} photos are set aside as copies of better ones")
+        if data.conflicts:
+            parts.append(f"{data.conflicts:,} are left out until their label is decided")
+        if not parts:
+            return ""
+        return f"Compared on {data.photos:,} photos: {', and '.join(parts)}."
 
     def unreadable(self) -> str:
         """Say how many photos could not be used and count as wrong; '' where all could."""
@@ -75,18 +92,22 @@ def compare(
     folds: int | None = None,
     repeats: int | None = None,
     seed: int | None = None,
-    split: Literal["cv", "given"] | None = None,
+    split: Split | None = None,
     weights: Mapping[str, str] | None = None,
     break_contract: Sequence[str] = (),
     precision: Literal["float32", "bfloat16"] | None = None,
+    permutations: int | None = None,
+    everything: bool = False,
     photos: bool = True,
     progress: Progress | None = None,
 ) -> Compared:
     """Compare base models x recipes on the project's photos and write the run and its report.
 
     What is not given is taken from footwork.toml. weights: base name -> file, 'imagenet' or
-    'random'. break_contract: 'unit-range', 'right-then-divided'. photos: False makes a report
-    without pictures of people.
+    'random'. break_contract: 'unit-range', 'right-then-divided'. permutations: refit every
+    recipe so often on permuted labels, to see whether it learnt anything. everything: all recipes
+    but `seed`; where the base `pose` can run, it too, alone and beside the first base. photos:
+    False makes a report without pictures of people.
     """
     from footwork.evaluate import experiment
 
@@ -100,14 +121,45 @@ def compare(
         "split": split,
         "break_contract": tuple(break_contract),
         "precision": precision,
+        "permutations": permutations,
     }
     given = {key: value for key, value in asked.items() if value not in (None, ())}
     opened = overridden(opened, given, weights or {})
+    if everything:
+        opened = overridden(opened, all_there_is(opened), {})
     known = registry(opened)
-    wanted = [chosen(known, name) for name in opened.config.compare.bases]
+    wanted = [several(known, name) for name in opened.config.compare.bases]
     with Catalog.open(opened.folder) as catalog:
         run = experiment.compare(opened, catalog, wanted, progress or Progress())
         return described(run, catalog, photos=photos)
+
+
+def all_there_is(project: Project) -> dict[str, object]:
+    """Return the bases and recipes of a comparison of everything that can run here."""
+    import importlib.util
+
+    from footwork.models.recipes import ALL, find_recipes
+
+    asked = project.config.compare
+    pose = registry(project)[POSE]
+    if importlib.util.find_spec("mediapipe") is None or not pose.weights_here:
+        recipes = find_recipes((*ALL, *project.config.recipes), project.config)
+        kept = tuple(recipe.name for recipe in recipes if not recipe.needs_body)
+        return {"recipes": tuple(dict.fromkeys(kept))}
+    plain = [name for name in asked.bases if POSE not in name.split("+")]
+    beside = (f"{POSE}+{plain[0]}",) if plain else ()
+    return {
+        "bases": tuple(dict.fromkeys((*asked.bases, POSE, *beside))),
+        "recipes": tuple(dict.fromkeys((*ALL, *project.config.recipes))),
+    }
+
+
+def several(known: dict[str, Base], name: str) -> tuple[Base, ...]:
+    """Return the bases of an entry: 'pose+efficientnet_lite0' looks through both at once."""
+    parts = [name] if name in known else name.split("+")
+    if len(set(parts)) < len(parts):
+        raise UsageError(f"The base {name!r} names one base twice.")
+    return tuple(chosen(known, part.strip()) for part in parts)
 
 
 def overridden(
@@ -120,7 +172,7 @@ def overridden(
     whole = project.config.model_dump(mode="json", exclude_none=True)
     whole["compare"] |= json.loads(json.dumps(dict(asked)))
     for name, file in weights.items():
-        if name not in whole["compare"]["bases"]:
+        if name not in "+".join((*whole["compare"]["bases"], POSE)).split("+"):
             raise UsageError(f"--weights is for {name}, which is not compared; add --base {name}.")
         here = file if file in (IMAGENET, RANDOM) else str(Path(file).expanduser().resolve())
         whole["bases"][name] = {"weights": here}
@@ -138,7 +190,7 @@ def report(run: str | None = None, *, project: Place = HERE, photos: bool = True
 def described(run: Run, catalog: Catalog, *, photos: bool) -> Compared:
     """Derive the leaderboards from the run's predictions and write metrics, plot and page."""
     from footwork.evaluate.leaderboard import leaderboard
-    from footwork.images import Unreadable, decode, encode_jpeg
+    from footwork.evaluate.leak import leak_of
     from footwork.reporting.page import write_report
     from footwork.reporting.plots import leaderboard_png
 
@@ -147,26 +199,29 @@ def described(run: Run, catalog: Catalog, *, photos: bool) -> Compared:
 
     def scored(predictions: Predictions, kind: Literal["recipe", "model"]) -> Leaderboard:
         return leaderboard(
-            predictions, kind=kind, seed=seen.seed, titles=titles, drawn=seen.data.drawn
+            predictions,
+            kind=kind,
+            seed=seen.seed,
+            titles=titles,
+            drawn=seen.data.drawn,
+            permuted=run.permuted if predictions is run.predictions else None,
         )
 
-    board = scored(run.predictions, "model" if seen.split == "given" else "recipe")
+    board = scored(run.predictions, "recipe" if seen.split == "cv" else "model")
     external = scored(run.external, "model") if run.external is not None else None
 
-    def thumbnail(image: str) -> bytes | None:
-        try:
-            return encode_jpeg(decode(catalog.read(image), at_least=THUMBNAIL), THUMBNAIL)
-        except Unreadable:
-            return None
-
+    leak = leak_of(run.leak, seen.seed) if run.leak is not None else None
     write_text(run.folder / "metrics.json", board.model_dump_json(indent=1))
     if external is not None:
         write_text(run.folder / "external.json", external.model_dump_json(indent=1))
+    if leak is not None:
+        write_text(run.folder / "leak.json", leak.model_dump_json(indent=1))
     leaderboard_png(
         board, run.entries, run.folder / "plots" / "leaderboard.png", drawn=seen.data.drawn
     )
-    page = write_report(run, board, external, thumbnail if photos else None, photos=photos)
-    return Compared(run, board, external, page)
+    faces = partial(thumbnail, catalog, bodies=run.bodies) if photos else None
+    page = write_report(run, board, external, faces, leak=leak, photos=photos)
+    return Compared(run, board, external, page, leak)
 
 
 def judge(

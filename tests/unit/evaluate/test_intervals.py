@@ -11,7 +11,7 @@ from answer_tables import answer_table, noisy
 from footwork.errors import DataError
 from footwork.evaluate import intervals
 from footwork.evaluate.intervals import GroupBootstrap, clopper_pearson, paired_difference
-from footwork.scores import METRICS, Metric
+from footwork.scores import METRICS, Metric, Tally
 
 LABEL = np.repeat([0, 1, 2], [25, 25, 17])
 
@@ -62,13 +62,13 @@ def test_the_standard_error_is_that_of_scipys_bootstrap() -> None:
 
 
 def test_a_recipe_is_less_sure_than_a_model() -> None:
-    """Folds share photos: the interval of a recipe is sqrt(1 + k / (k - 1)) as wide."""
+    """Folds share photos: the interval of a recipe is sqrt(2) as wide."""
     table = answer_table(LABEL, {"one": noisy(LABEL, 0.5)}, folds=4)
     model = GroupBootstrap(table, kind="model", seed=1).estimate("one")
     recipe = GroupBootstrap(table, kind="recipe", seed=1).estimate("one")
 
     assert recipe.value == model.value
-    assert recipe.high - recipe.low == pytest.approx(sqrt(1 + 4 / 3) * (model.high - model.low))
+    assert recipe.high - recipe.low == pytest.approx(sqrt(2) * (model.high - model.low))
     assert recipe.high - recipe.value == pytest.approx(recipe.value - recipe.low)
 
 
@@ -138,12 +138,37 @@ def test_little_is_known_of_a_class_of_three_photos() -> None:
     answers = noisy(label, 0.8, repeats=1)
     answers[:, 80:] = 0
     made = GroupBootstrap(answer_table(label, {"one": answers}), kind="model", seed=1)
-    sampled = 1.96 * made.standard_error("one", metric="balanced_accuracy")
+    plain = 1.96 * made.standard_error("one", metric="balanced_accuracy")
+    sampled = made.reach * made.smoothed_error("one", "balanced_accuracy")
     estimate = made.estimate("one", "balanced_accuracy")
 
     _, at_most = clopper_pearson(0, 3)
-    assert estimate.high - estimate.value >= at_most / 3 > sampled
-    assert estimate.value - estimate.low == pytest.approx(sampled, rel=1e-4)
+    assert estimate.high - estimate.value >= at_most / 3 > plain
+    assert estimate.value - estimate.low == pytest.approx(sampled)
+
+
+def test_a_class_never_hit_does_not_look_certain() -> None:
+    """Six photos, all wrong in every repeat: no resample of them varies."""
+    label = np.repeat([0, 1, 2], [42, 12, 6])
+    answers = noisy(label, 0.2)
+    answers[:, 54:] = 0
+    answers[answers == 2] = 1
+    made = GroupBootstrap(answer_table(label, {"one": answers}), kind="recipe", seed=1)
+
+    assert made.smoothed_error("one") > 1.3 * made.standard_error("one")
+
+
+def test_the_pretended_groups_are_one_right_and_one_wrong_of_each_class() -> None:
+    table = answer_table(LABEL, {"one": noisy(LABEL, 0.5)}, group=[i // 2 for i in range(67)])
+    made = GroupBootstrap(table, kind="model", seed=1, draws=4000)
+    size = 67 / made.groups
+
+    assert made.pretended.sum(axis=(0, 2)) == pytest.approx(6 * size)  # 2 k groups in each draw
+    assert made.pretended.mean(axis=1) == pytest.approx(np.full((2, 3), size), rel=0.1)
+    nothing = Tally(np.zeros((4000, 1, 3)), np.zeros((4000, 1, 3)), np.zeros((4000, 1, 3)))
+    more = made.with_pretended(nothing, slice(None))
+    assert more.hits[:, 0] == pytest.approx(made.pretended[0])
+    assert more.answered.sum(axis=-1) == pytest.approx(more.support.sum(axis=-1))
 
 
 def test_one_group_says_nothing_about_others() -> None:

@@ -1,6 +1,7 @@
 """The leaderboard of made answers: its floors, its order, and what it says."""
 
 from dataclasses import replace
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from answer_tables import answer_table, noisy
 from footwork.errors import DataError
 from footwork.evaluate.intervals import GroupBootstrap, Kind
 from footwork.evaluate.leaderboard import floors_of, leaderboard, reference, two
+from footwork.evaluate.tiers import holm
 from footwork.predictions import Predictions
 from footwork.records import Leaderboard
 
@@ -183,9 +185,18 @@ def test_the_photos_needed_follow_from_the_standard_error_and_not_from_the_diffe
     error = GroupBootstrap(table, kind="recipe", seed=12).standard_error("A", "B")
     needed = 67 * ((1.96 + 0.84) * error / 0.05) ** 2
 
-    assert board(table).sentences[2] == (
-        f"About {float(f'{needed:.2g}'):,.0f} photos like these 67 would show a difference of "
-        "0.05 between the best two in 4 of 5 tries."
+    made = board(table)
+
+    assert made.photos_needed == float(f"{needed:.2g}")
+    assert made.smallest_seen == pytest.approx(
+        # Student's t with 64 degrees of freedom; 2 x 3 pretended groups beside 67
+        (1.9977 * np.sqrt(73 / 67) + 0.8416) * error,
+        rel=1e-4,
+    )
+    assert made.sentences[2] == (
+        f"The smallest difference that could be seen now is about {made.smallest_seen:.2f}; about "
+        f"{made.photos_needed:,} photos like these 67 would show a difference of 0.05 with 80 % "
+        "power."
     )
 
 
@@ -195,29 +206,86 @@ def test_many_photos_are_enough() -> None:
     made = board(answer_table(label, answers, classes=CLASSES), kind="model")
 
     assert made.sentences[2] == (
-        "These 6,000 photos are enough to show a difference of 0.05 between the best two in 4 "
-        "of 5 tries."
+        "The smallest difference that could be seen now is about 0.01, with 80 % power: these "
+        "6,000 photos are enough."
     )
 
 
 @pytest.mark.parametrize(
     ("right", "start"),
     [
-        ((0.5, 0.5, 0.5), "Neither of the 2 others can be told apart from it; the difference "),
-        ((0.5, 0.5, 0.5, 0.5), "None of the 3 others can be told apart from it; the difference "),
-        ((0.9, 0.9, 0.1), "1 of the 2 others cannot be told apart from it; the difference "),
-        ((0.9, 0.2, 0.1), "It is better than each of the 2 others; the difference "),
+        ((0.5, 0.5, 0.5), "Neither of the 2 others can be told apart from it, corrected for the 3"),
+        ((0.5, 0.5, 0.5, 0.5), "None of the 3 others can be told apart from it, corrected for the"),
+        ((0.9, 0.9, 0.1), "1 of the 2 others cannot be told apart from it ("),
+        ((0.9, 0.2, 0.1), "It is better than each of the 2 others, corrected for the 3"),
     ],
 )
 def test_several_others(right: tuple[float, ...], start: str) -> None:
     made = compared(*right)
     runner_up = made.entries[1].entry.lower()
+    pairs = len(right) * (len(right) - 1) // 2
 
     assert made.sentences[0].startswith(f"Of {len(right)} compared, ")
     assert " scores highest: " in made.sentences[0]
-    assert made.sentences[1].startswith(f"{start}to the runner-up, {runner_up} · probe, is 0."), (
-        made.sentences[1]
+    assert made.sentences[1].startswith(start), made.sentences[1]
+    assert (
+        f"corrected for the {pairs} comparisons made; the difference to the runner-up, "
+        in (made.sentences[1])
     )
+    assert f"{runner_up} · probe, is 0." in made.sentences[1]
+
+
+def test_tiers_and_pairs_are_corrected_for_all_pairs() -> None:
+    """What one comparison by itself would show may not survive that three were made."""
+    made = compared(0.9, 0.88, 0.2)
+    by_hash = {one.entry: one.tier for one in made.entries}
+
+    assert by_hash == {"A": 1, "B": 1, "C": 2}
+    assert [(pair.a, pair.b) for pair in made.pairs] == [
+        (a.entry, b.entry) for a, b in combinations(made.entries, 2)
+    ]
+    assert [pair.p for pair in made.pairs] == holm(
+        np.array([pair.p_alone for pair in made.pairs])
+    ).tolist()
+    for pair in made.pairs:
+        assert (pair.p_alone < 0.05) == (pair.difference.low > 0)
+
+
+def test_a_broken_contract_is_in_no_tier() -> None:
+    answers = {RIGHT: noisy(LABEL, 0.8), UNIT: noisy(LABEL, 0.1, seed=1)}
+    made = board(answer_table(LABEL, answers, classes=CLASSES), TITLES)
+
+    assert {one.entry: one.tier for one in made.entries} == {RIGHT: 1, UNIT: 0}
+    assert made.pairs == ()
+
+
+def test_what_permuted_labels_say_counts_more_than_the_interval() -> None:
+    """0.53 of 67 photos; the interval alone is not enough, 19 permutations below it are."""
+    answers = {"p": noisy(LABEL, 0.24, seed=3), "q": noisy(LABEL, 0.0, seed=4)}
+    table = answer_table(LABEL, answers, classes=CLASSES)
+    low = {name: np.linspace(0.25, 0.38, 19) for name in "pq"}
+    high = {"p": low["p"], "q": low["q"] + np.where(np.arange(19) == 18, 0.3, 0)}
+    plain = board(table)
+    floor, luck = (
+        leaderboard(table, kind="recipe", seed=12, titles={}, drawn=False, permuted=permuted)
+        for permuted in (low, high)
+    )
+
+    assert plain.floors.permuted is None
+    assert [one.p_nothing for one in plain.entries] == [None, None]
+    assert floor.entries[0].p_nothing == 1 / 20
+    assert floor.entries[0].beats_guessing
+    assert not plain.entries[0].beats_guessing
+    assert "better than guessing" in floor.sentences[0]
+    assert floor.floors.permuted is not None
+    assert floor.floors.permuted.highest == 0.38
+    assert floor.sentences[3].startswith(
+        "Refitted on labels permuted by group 19 times, the best of them scores 0.32 on average "
+        "and at most 0.38: base_p · probe is better than nothing (p = 0.05)."
+    )
+    # One lucky permutation of the other entry: the best of two was chosen.
+    assert luck.entries[0].p_nothing == 2 / 20
+    assert not luck.entries[0].beats_guessing
 
 
 def test_what_breaking_the_contract_costs() -> None:

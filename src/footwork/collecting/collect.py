@@ -1,0 +1,396 @@
+"""One collection: every query to every source, every photo that may be fetched, all written down.
+
+Sources are asked beside each other, the queries of one source one after another. What an API
+answers is remembered until the collection is finished, and a photo is remembered for good, so a
+collection that was killed goes on without asking again for what it has.
+"""
+
+import asyncio
+import hashlib
+import json
+import os
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Protocol
+
+from footwork.catalog import Catalog
+from footwork.collecting.hits import Hit, Query, Source, SourceProblem, Trouble, Web
+from footwork.collecting.keep import Answer, Keeper
+from footwork.collecting.ledger import Asked, Ended, Fetched, Ledger, Outcome
+from footwork.collecting.plan import Course
+from footwork.errors import FootworkError
+from footwork.progress import Tell
+
+AHEAD = 300  # photos of one source under way or waiting for their host
+NOTED = 20  # hits per transaction: photos are fetched while the search goes on
+BATCH = 200  # photos per transaction, at most: fewer where they come in slower than the disk is
+FOR_ALL: tuple[Trouble, ...] = ("key", "terms")  # troubles of a source, not of a query
+PASSING: tuple[Trouble, ...] = ("limited", "unreachable")
+GIVE_UP = 2  # queries in a row that fail before a source is left alone
+SECRET = re.compile(r"key|token|secret|auth|pass", re.IGNORECASE)
+HELD = 64_000_000  # bytes of photos that wait to be decoded
+WORKERS = min(4, os.cpu_count() or 1)  # threads that decode; each may hold a large picture
+
+
+Fetch = Callable[[Sequence[Hit]], Awaitable[None]]
+
+
+class Fetching(Protocol):
+    """How photos are fetched: guarded and polite. Never raises for what one address does."""
+
+    async def photo(
+        self, url: str, *, etag: str | None = None, last_modified: str | None = None
+    ) -> Answer: ...
+
+
+@dataclass(frozen=True)
+class SourceResult:
+    """What one source did in this collection.
+
+    searches: queries that were asked to the end, or were in an earlier try; hits: photos it
+    offered; fetched: addresses that were asked now; new: images that the catalog had not.
+    """
+
+    name: str
+    searches: int
+    hits: int
+    fetched: int
+    new: int
+    size: int
+    trouble: Trouble | None
+    reason: str | None
+
+
+@dataclass(frozen=True)
+class Collected:
+    """What one `collect` did.
+
+    resumed: it went on with one that was broken off. new: images that the catalog had not; known:
+    addresses whose photo was here already and was not asked for, or had not changed; left_out,
+    failed: reasons and how many photos they concern, most first.
+    """
+
+    collection: int
+    resumed: bool
+    finished: bool
+    sources: tuple[SourceResult, ...]
+    new: int
+    known: int
+    left_out: tuple[tuple[str, int], ...]
+    failed: tuple[tuple[str, int], ...]
+
+
+@dataclass
+class UnderWay:
+    """One source of the plan, and how far it is."""
+
+    plan: Course
+    problem: SourceProblem | None
+    room: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AHEAD))
+    searches: int = 0
+    hits: int = 0
+    wanted: int = 0
+    done: int = 0
+    new: int = 0
+    size: int = 0
+
+    @property
+    def name(self) -> str:
+        return self.plan.name
+
+
+class Remembering:
+    """A Web that asks nothing twice within a collection. See `hits.Web`."""
+
+    def __init__(self, web: Web, ledger: Ledger, collection: int) -> None:
+        self._web = web
+        self._ledger = ledger
+        self._collection = collection
+
+    async def get_json(
+        self,
+        url: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> object:
+        given = [*(params or {}).items(), *(headers or {}).items()]
+        secrets = [value for name, value in given if value and SECRET.search(name)]
+        request = json.dumps([url, sorted((params or {}).items())])
+        ask = partial(self._web.get_json, url, params=params, headers=headers)
+        return await self.once(request, ask, secrets)
+
+    async def once(
+        self,
+        request: str,
+        ask: Callable[[], Awaitable[object]],
+        secrets: Sequence[str] = (),
+    ) -> object:
+        """See `hits.Memory`. An answer that repeats one of the secrets is not remembered."""
+        key = hashlib.sha256(request.encode()).hexdigest()
+        known = self._ledger.answer(self._collection, key)
+        if known is not None:
+            return json.loads(known)
+        answer = await ask()
+        body = json.dumps(answer, ensure_ascii=False)
+        if not any(secret in body for secret in secrets):
+            await asyncio.to_thread(self._ledger.keep_answer, self._collection, key, body)
+        return answer
+
+
+class Collector:
+    """One collection under way; used once."""
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        keeper: Keeper,
+        plan: Sequence[Course],
+        *,
+        tell: Tell,
+    ) -> None:
+        self.ledger = Ledger(catalog)
+        self.keeper = keeper
+        self.tell = tell
+        self.courses = [UnderWay(course, course.problem) for course in plan]
+        self.collection, self.resumed = self.ledger.begin(asked_by(plan))
+        self.ended = self.ledger.ended(self.collection)
+        self.known = 0
+        self._seen: set[str] = set()
+        self._results: asyncio.Queue[Result | None] = asyncio.Queue()
+        self._held = 0
+        self._light = asyncio.Event()
+        self._light.set()
+        self._pool = ThreadPoolExecutor(WORKERS)
+
+    async def run(self, web: Web, fetching: Fetching) -> None:
+        """Work until every source has ended. What was fetched is written down, come what may."""
+        remembering = Remembering(web, self.ledger, self.collection)
+        try:
+            async with asyncio.TaskGroup() as whole:
+                writing = whole.create_task(self.write())
+                try:
+                    async with asyncio.TaskGroup() as tasks:
+                        for course in self.courses:
+                            if (source := course.plan.source) is not None:
+                                work = self.follow(course, source, remembering, fetching)
+                                tasks.create_task(work)
+                finally:
+                    self._results.put_nowait(None)
+                    await asyncio.wait([writing])
+        except* FootworkError as group:
+            raise first_of(group) from None
+        finally:
+            self._pool.shutdown(wait=False, cancel_futures=True)
+        if not any(passing(course.problem) for course in self.courses):
+            self.ledger.finish(self.collection)
+
+    async def follow(self, course: UnderWay, source: Source, web: Web, fetching: Fetching) -> None:
+        """Ask one source all its queries, and fetch what it offers meanwhile."""
+        async with asyncio.TaskGroup() as photos:
+
+            async def fetch(hits: Sequence[Hit]) -> None:
+                await self.take(course, hits, fetching, photos)
+
+            await fetch(self.ledger.waiting(self.collection, course.name))
+            failures = 0
+            for query in course.plan.queries:
+                ended = self.ended.get((course.name, query))
+                if ended is None:
+                    ended = await self.search(course, source, query, web, fetch)
+                    self.ledger.end(self.collection, (course.name, query), ended)
+                else:
+                    course.hits += ended.hits
+                if ended.trouble is None:
+                    course.searches += 1
+                    failures = 0
+                    continue
+                failures += 1
+                if ended.trouble in FOR_ALL or failures == GIVE_UP:
+                    break
+
+    async def search(
+        self, course: UnderWay, source: Source, query: Query, web: Web, fetch: Fetch
+    ) -> Ended:
+        """Ask one query to its end; its hits are written down a few at a time."""
+        hits: list[Hit] = []
+        count = 0
+        try:
+            async for hit in source.search(query, web, limit=course.plan.limit):
+                hits.append(hit)
+                count += 1
+                if len(hits) == NOTED:
+                    await fetch(hits)
+                    hits = []
+        except SourceProblem as problem:
+            course.problem = problem
+        except (FootworkError, asyncio.CancelledError):
+            raise
+        except Exception as error:  # an adapter's own mistake ends no other source
+            course.problem = SourceProblem(
+                "changed", f"{course.name} failed with {type(error).__name__}"
+            )
+        else:
+            await fetch(hits)
+            return Ended(count, None, None)
+        await fetch(hits)
+        return Ended(count, course.problem.trouble, course.problem.reason)
+
+    async def take(
+        self, course: UnderWay, hits: Sequence[Hit], fetching: Fetching, photos: asyncio.TaskGroup
+    ) -> None:
+        """Write hits down and start fetching those that are wanted and not here yet."""
+        if not hits:
+            return
+        judged = [(hit, self.keeper.left_out(hit)) for hit in hits]
+        await asyncio.to_thread(self.ledger.note, self.collection, judged)
+        course.hits += len(hits)
+        wanted = {
+            hit.image_url: hit
+            for hit, out in judged
+            if out is None and hit.image_url not in self._seen
+        }
+        self._seen |= wanted.keys()
+        before = self.ledger.fetched(list(wanted))
+        for url, hit in wanted.items():
+            known = before.get(url)
+            if known is not None and not self.is_due(known):
+                self.known += known.sha256 is not None
+                continue
+            course.wanted += 1
+            await course.room.acquire()
+            photos.create_task(self.get(course, hit, known, fetching))
+        self.shown(course)
+
+    def is_due(self, known: Fetched) -> bool:
+        """Whether an address that was asked before is asked again: in a later collection, if its
+        server can say "as before" or the reason why it failed may be gone.
+        """
+        if known.collection == self.collection:
+            return False
+        return known.passing if known.sha256 is None else bool(known.etag or known.last_modified)
+
+    async def get(
+        self, course: UnderWay, hit: Hit, known: Fetched | None, fetching: Fetching
+    ) -> None:
+        """Fetch one photo and keep it; a fault of the address is an outcome like any other."""
+        loop = asyncio.get_running_loop()
+        try:
+            await self._light.wait()
+            answer = await self.answer(hit, known, fetching)
+            size = len(answer.data or b"")
+            self.hold(size)
+            try:
+                outcome = None
+                if not answer.as_before:
+                    outcome = await loop.run_in_executor(
+                        self._pool, self.keeper.kept, hit.image_url, answer
+                    )
+            finally:
+                self.hold(-size)
+            self._results.put_nowait(Result(course, hit.image_url, outcome))
+            course.size += size
+        finally:
+            course.room.release()
+
+    async def answer(self, hit: Hit, known: Fetched | None, fetching: Fetching) -> Answer:
+        if hit.data is not None:
+            return Answer(hit.data)
+        if known is None or known.sha256 is None:
+            return await fetching.photo(hit.image_url)
+        return await fetching.photo(
+            hit.image_url, etag=known.etag, last_modified=known.last_modified
+        )
+
+    def hold(self, size: int) -> None:
+        """Count bytes that wait to be decoded; above HELD, no further photo is begun."""
+        self._held += size
+        if self._held > HELD:
+            self._light.clear()
+        else:
+            self._light.set()
+
+    async def write(self) -> None:
+        """Write results down, as many at once as have come in since the last time."""
+        while (first := await self._results.get()) is not None:
+            batch = [first]
+            last = False
+            while len(batch) < BATCH and not self._results.empty():
+                item = self._results.get_nowait()
+                if item is None:
+                    last = True
+                    break
+                batch.append(item)
+            outcomes = [item.outcome for item in batch if item.outcome is not None]
+            same = [item.url for item in batch if item.outcome is None]
+            new = await asyncio.to_thread(self.ledger.record, self.collection, outcomes, same)
+            for item in batch:
+                self.count(item, new)
+            if last:
+                return
+
+    def count(self, item: "Result", new: set[str]) -> None:
+        course, outcome = item.course, item.outcome
+        course.done += 1
+        if outcome is None:
+            self.known += 1
+        elif outcome.image is not None and outcome.image.sha256 in new:
+            new.discard(outcome.image.sha256)
+            course.new += 1
+        self.shown(course)
+
+    def shown(self, course: UnderWay) -> None:
+        self.tell(course.name, course.done, course.wanted, course.size)
+
+    def result(self) -> Collected:
+        left_out, failed = self.ledger.reasons(self.collection)
+        return Collected(
+            collection=self.collection,
+            resumed=self.resumed,
+            finished=not any(passing(course.problem) for course in self.courses),
+            sources=tuple(
+                SourceResult(
+                    name=c.name,
+                    searches=c.searches,
+                    hits=c.hits,
+                    fetched=c.done,
+                    new=c.new,
+                    size=c.size,
+                    trouble=c.problem.trouble if c.problem else None,
+                    reason=c.problem.reason if c.problem else None,
+                )
+                for c in self.courses
+            ),
+            new=sum(c.new for c in self.courses),
+            known=self.known,
+            left_out=left_out,
+            failed=failed,
+        )
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of one address. outcome: None where it is as it was."""
+
+    course: UnderWay
+    url: str
+    outcome: Outcome | None
+
+
+def asked_by(plan: Sequence[Course]) -> list[Asked]:
+    return [Asked(course.name, query, course.limit) for course in plan for query in course.queries]
+
+
+def passing(problem: SourceProblem | None) -> bool:
+    return problem is not None and problem.trouble in PASSING
+
+
+def first_of(group: BaseExceptionGroup[FootworkError]) -> FootworkError:
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    assert isinstance(error, FootworkError)  # noqa: S101
+    return error

@@ -1,0 +1,110 @@
+"""A learning curve as a picture that can be read alone."""
+
+import itertools
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from footwork.evaluate.forecast import REACH, Curve, Law
+from footwork.files import written_aside
+from footwork.reporting.plots import GRID
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+SHADES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f7f7f")
+WHOLE = "#222222"
+MOST_CLASSES = len(SHADES)  # drawn one by one; the table has all
+
+
+def curve_png(curve: Curve, path: Path) -> None:
+    """Write the curve as a PNG: measured points with intervals, the law on to twice the photos.
+
+    Macro-F1 in black, classes in colours. The same curve gives the same bytes.
+    """
+    import matplotlib
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    with matplotlib.rc_context({"text.parse_math": False}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        figure = Figure(figsize=(9.6, 5.6), dpi=150, facecolor="white")
+        FigureCanvasAgg(figure)
+        axes = figure.add_subplot()
+        draw(axes, curve)
+        with written_aside(path) as partial:
+            figure.savefig(partial, format="png", bbox_inches="tight", metadata={"Software": None})
+
+
+def draw(axes: "Axes", curve: Curve) -> None:
+    photos = np.array([point.photos for point in curve.points])
+    far = 2 * photos[-1]
+    ends = []
+    for k, name in enumerate(curve.classes[:MOST_CLASSES]):
+        values = np.array([point.f1[k].value for point in curve.points])
+        axes.plot(photos, values, "o", ms=4, color=SHADES[k], alpha=0.8)
+        law_line(axes, curve.laws[k + 1], photos, SHADES[k], 1.2)
+        ends.append((at(curve.laws[k + 1], far), name, SHADES[k]))
+    macro = np.array([[p.macro_f1.value, p.macro_f1.low, p.macro_f1.high] for p in curve.points])
+    axes.fill_between(photos, macro[:, 1], macro[:, 2], color=WHOLE, alpha=0.12, lw=0)
+    axes.plot(photos, macro[:, 0], "o", ms=7, color=WHOLE)
+    law_line(axes, curve.laws[0], photos, WHOLE, 2.2)
+    forecast = curve.forecast
+    axes.plot([far, far], [forecast.low, forecast.high], color=WHOLE, lw=3, alpha=0.5)
+    ends.append((at(curve.laws[0], far), "macro-F1", WHOLE))
+    for y, (_, name, colour) in zip(spread([end[0] for end in ends]), ends, strict=True):
+        axes.annotate(name, (far, y), (8, 0), textcoords="offset points", va="center",
+                      color=colour, fontsize=11)  # fmt: skip
+    targets = {need.wanted for need in curve.needs}
+    for wanted in targets:
+        axes.axhline(wanted, color="#a00", lw=1, ls=(0, (4, 3)))
+        axes.annotate(f"wanted: {wanted:.2f}", (photos[0], wanted), (0, 4), fontsize=10,
+                      textcoords="offset points", color="#a00")  # fmt: skip
+    axes.axvline(photos[-1], color="#999", lw=0.8, ls=(0, (2, 2)))
+    axes.set_xscale("log")
+    ticks = [*photos, far]
+    axes.set_xticks(ticks, [f"{n:.0f}" for n in ticks])
+    axes.minorticks_off()
+    low = min(float(macro[:, 1].min()), *(p.f1[k].value for p in curve.points
+                                          for k in range(len(curve.classes))))  # fmt: skip
+    axes.set_ylim(max(0.0, np.floor(10 * low) / 10), 1.0)
+    axes.set_xlabel("training photos (lines beyond the dotted mark: forecast)", fontsize=11)
+    axes.set_ylabel("F1, mean over repeats", fontsize=11)
+    axes.grid(axis="y", color=GRID, lw=0.8)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+    drawn = "pictures DRAWN BY CODE, no claim; " if curve.drawn else ""
+    axes.set_title(
+        f"{curve.title}: {drawn}{curve.photos} photos, {curve.groups} groups, "
+        f"{len(curve.classes)} classes; band: 95 %",
+        loc="left", fontsize=12, pad=12,
+    )  # fmt: skip
+
+
+def at(law: Law, photos: float) -> float:
+    return float(np.clip(law.a.value - law.b * photos**-law.c, 0, 1))
+
+
+def law_line(axes: "Axes", law: Law, photos: np.ndarray, colour: str, width: float) -> None:
+    last = photos[-1]
+    for x, style in (
+        (np.geomspace(photos[0], last, 60), "-"),
+        (np.geomspace(last, min(2, REACH) * last, 30), (0, (3, 2))),
+    ):
+        axes.plot(x, [at(law, n) for n in x], color=colour, lw=width, ls=style)
+
+
+def spread(heights: list[float], apart: float = 0.045) -> list[float]:
+    """Return label heights at least `apart` from each other, in the order given."""
+    order = np.argsort(heights, kind="stable")
+    placed = np.array(heights, dtype=float)
+    for before, after in itertools.pairwise(order):
+        placed[after] = max(placed[after], placed[before] + apart)
+    over = placed.max() - 0.99
+    if over > 0:  # too high: press down from the top
+        placed[order[-1]] = 0.99
+        for after, before in zip(order[:0:-1], order[-2::-1], strict=True):
+            placed[before] = min(placed[before], placed[after] - apart)
+    return [float(y) for y in placed]

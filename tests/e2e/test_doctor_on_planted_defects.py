@@ -1,0 +1,290 @@
+"""`doctor` on real photos: every planted defect is found, alone and together, and no other."""
+
+import functools
+import hashlib
+import io
+import os
+import random
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw, ImageFont, ImageOps
+from typer.testing import CliRunner
+
+import footwork
+from footwork.cleaning import overlays
+from footwork.evaluate.doctor.findings import Diagnosis
+
+pytestmark = [pytest.mark.shared, pytest.mark.slow]
+
+TRAIN, TEST, NEW = 45, 55, 30  # photos of each class
+SEED = 4
+
+
+def encoded(image: Image.Image, form: str = "JPEG", artist: str = "") -> bytes:
+    stream = io.BytesIO()
+    exif = Image.Exif()
+    if artist:
+        exif[0x013B] = artist
+    image.convert("RGB").save(stream, form, quality=90, exif=exif)
+    return stream.getvalue()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def letters_once() -> Iterator[None]:
+    """Unchanged photos are looked at for lettering once, not in every folder."""
+    known: dict[bytes, int] = {}
+    real = overlays.glyphs
+
+    @functools.wraps(real)
+    def glyphs(pixels: np.ndarray) -> int:
+        key = hashlib.sha256(pixels.tobytes()).digest()
+        if key not in known:
+            known[key] = real(pixels)
+        return known[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(overlays, "glyphs", glyphs)
+        yield
+
+
+@pytest.fixture(scope="module")
+def places(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """clean: train and test folders of ants and bees; new: more of the same; cache: features."""
+    top = tmp_path_factory.mktemp("doctor")
+    rng = random.Random(SEED)
+    for name in ("ants", "bees"):
+        photos = sorted((shared / "data" / "hymenoptera" / name).glob("*.jpg"))
+        rng.shuffle(photos)
+        parts = ("clean/train", TRAIN), ("clean/test", TEST), ("new", NEW)
+        for part, count in parts:
+            folder = top / part / name
+            folder.mkdir(parents=True)
+            for photo in photos[:count]:
+                with Image.open(photo) as image:
+                    (folder / photo.name).write_bytes(encoded(image))
+            photos = photos[count:]
+    return {"clean": top / "clean", "new": top / "new", "cache": top / "cache", "top": top}
+
+
+def some(folder: Path, part: str, count: int) -> list[Path]:
+    photos = sorted((folder / part).rglob("*.jpg"))
+    return random.Random(SEED).sample(photos, count)
+
+
+def edit(path: Path, change: Callable[[Image.Image], Image.Image], artist: str = "") -> None:
+    with Image.open(path) as image:
+        data = encoded(change(image), artist=artist)
+    path.unlink()  # the file is a hard link
+    path.write_bytes(data)
+
+
+def plant_copies(folder: Path) -> None:
+    for photo in some(folder, "train/ants", 5) + some(folder, "train/bees", 5):
+        with Image.open(photo) as image:
+            small = image.resize((image.width * 4 // 5, image.height * 4 // 5))
+            target = folder / "test" / photo.parent.name / f"again_{photo.name}"
+            target.write_bytes(encoded(small))
+
+
+def plant_conflicts(folder: Path) -> None:
+    for photo in some(folder, "train/ants", 3):
+        shutil.copy(photo, folder / "train" / "bees" / f"also_{photo.name}")
+
+
+def plant_test_size(folder: Path) -> None:
+    for name in ("ants", "bees"):
+        for photo in some(folder, f"test/{name}", TEST - 15):
+            photo.unlink()
+
+
+def plant_unstratified(folder: Path) -> None:
+    for photo in some(folder, "train/ants", 35):
+        photo.rename(folder / "test" / "ants" / photo.name)
+
+
+def plant_labels(folder: Path) -> None:
+    for part in ("train", "test"):
+        ants, bees = some(folder, f"{part}/ants", 5), some(folder, f"{part}/bees", 5)
+        for photo in ants:
+            photo.rename(folder / part / "bees" / photo.name)
+        for photo in bees:
+            photo.rename(folder / part / "ants" / photo.name)
+
+
+def plant_format(folder: Path) -> None:
+    for photo in sorted(folder.rglob("bees/*.jpg")):
+        with Image.open(photo) as image:
+            photo.with_suffix(".png").write_bytes(encoded(image, "PNG"))
+        photo.unlink()
+
+
+def plant_author(folder: Path) -> None:
+    for photo in sorted(folder.rglob("ants/*.jpg"))[: int(0.9 * (TRAIN + TEST))]:
+        edit(photo, lambda image: image, artist="Anna")
+
+
+def plant_text(folder: Path) -> None:
+    def titled(image: Image.Image) -> Image.Image:
+        image = image.convert("RGB")
+        height = image.height // 6
+        draw = ImageDraw.Draw(image)
+        font = ImageFont.load_default(size=height)
+        draw.text(
+            (10, image.height // 3), "BEE HIVE", fill="white", font=font,
+            stroke_width=height // 12, stroke_fill="black",
+        )  # fmt: skip
+        return image
+
+    for photo in some(folder, "train/bees", 20) + some(folder, "test/bees", 25):
+        edit(photo, titled)
+
+
+PLANTS: dict[str, tuple[str, Callable[[Path], None]]] = {
+    "copies": ("copies", plant_copies),
+    "conflicts": ("conflicts", plant_conflicts),
+    "test size": ("test_size", plant_test_size),
+    "unstratified": ("unstratified", plant_unstratified),
+    "labels": ("labels", plant_labels),
+    "format": ("shortcut", plant_format),
+    "author": ("shortcut", plant_author),
+    "text": ("text", plant_text),
+}
+FAIR_SCRIPT = {
+    "base": "efficientnet_lite0", "preprocess": True, "rescale": "none", "resize": "crop",
+    "flip": "horizontal", "stratify": True, "test_size": 0.6,
+}  # fmt: skip
+BAD_SCRIPT = {
+    "base": "efficientnet_lite0", "rescale": "1/255", "resize": "squash", "stratify": False,
+    "test_size": 62,
+}  # fmt: skip
+
+
+def planted(places: dict[str, Path], name: str, *names: str) -> Path:
+    folder = places["top"] / "-".join((name, *names)).replace(" ", "_")
+    shutil.copytree(places["clean"], folder, copy_function=os.link)
+    for one in (name, *names):
+        PLANTS[one][1](folder)
+    return folder
+
+
+def found_in(folder: Path, places: dict[str, Path], **more: object) -> Diagnosis:
+    return footwork.doctor(folder, cache=places["cache"], **more)  # type: ignore[arg-type]
+
+
+def checks(found: Diagnosis) -> set[str]:
+    return {one.check for one in found.findings}
+
+
+def test_nothing_is_found_in_clean_photos_and_a_fair_script(places: dict[str, Path]) -> None:
+    before = {p: (p.stat().st_mtime_ns, p.stat().st_size) for p in places["clean"].rglob("*")}
+    found = found_in(places["clean"], places, new=places["new"], script=FAIR_SCRIPT)
+
+    assert checks(found) == set(), [one.title for one in found.findings]
+    assert found.photos == 2 * (TRAIN + TEST)
+    assert {one.state for one in found.looked} == {"fine"}
+    assert before == {p: (p.stat().st_mtime_ns, p.stat().st_size) for p in before}
+
+
+@pytest.mark.parametrize("name", PLANTS)
+def test_one_planted_defect_is_found_and_no_other(name: str, places: dict[str, Path]) -> None:
+    folder = planted(places, name)
+    found = found_in(folder, places)
+
+    assert checks(found) == {PLANTS[name][0]}, [(f.title, f.evidence) for f in found.findings]
+    (finding,) = found.findings
+    assert finding.evidence
+    assert finding.mend
+    if name == "copies":
+        assert sum("again_" in path for path in finding.photos) == 10
+        assert "10 test photos" in finding.title
+        assert finding.cost is not None
+    if name == "conflicts":
+        assert finding.title.startswith("3 photos")
+    if name in ("format", "author"):
+        assert {"format": "PNG: 100% of bees", "author": "by Anna: 90% of ants"}[name] in " ".join(
+            finding.evidence
+        )
+    if name == "labels":
+        moved = {
+            photo.name
+            for photo in folder.rglob("*.jpg")
+            if not (places["clean"] / photo.relative_to(folder)).exists()
+        }
+        listed = {path.split(" (")[0].rsplit("/", 1)[1] for path in finding.photos}
+        assert len(moved) == 20
+        assert len(moved & listed) >= 10
+        assert len(listed - moved) <= 3
+    if name == "text":
+        assert finding.cost is not None
+        assert "left out" in finding.cost_words
+
+
+def test_all_defects_together_are_found(places: dict[str, Path]) -> None:
+    names = ("copies", "conflicts", "labels", "text", "format", "unstratified", "test size")
+    folder = planted(places, *names)
+    grey = places["top"] / "grey"
+    for photo in sorted(places["new"].rglob("*.jpg")):
+        target = grey / photo.name
+        target.parent.mkdir(exist_ok=True)
+        with Image.open(photo) as image:
+            target.write_bytes(encoded(ImageOps.grayscale(image).resize((160, 120))))
+    script = {key: value for key, value in BAD_SCRIPT.items() if key != "stratify"}
+    found = found_in(folder, places, new=grey, script=script)
+
+    wanted = {PLANTS[name][0] for name in names} | {"drift", "contract", "squash"}
+    assert checks(found) == wanted
+    costs = [one.cost for one in found.findings if one.cost is not None]
+    assert costs == sorted(costs, reverse=True)
+    assert [one.cost is None for one in found.findings] == sorted(
+        one.cost is None for one in found.findings
+    )
+
+
+def test_a_bad_script_is_found_and_its_wrong_input_costs(places: dict[str, Path]) -> None:
+    found = found_in(places["clean"], places, script=BAD_SCRIPT)
+
+    assert checks(found) == {"contract", "squash", "unstratified", "test_size"}
+    contract = next(one for one in found.findings if one.check == "contract")
+    assert contract.cost is not None
+    assert contract.cost > 0.05
+    size = next(one for one in found.findings if one.check == "test_size")
+    assert "these 62 test photos" in size.evidence[0]
+
+
+def test_a_flip_that_turns_one_class_into_another_is_found(places: dict[str, Path]) -> None:
+    """Upright and upside-down bees: a vertical flip in the augmentation makes labels wrong."""
+    folder = places["top"] / "turned"
+    photos = sorted(places["clean"].rglob("bees/*.jpg"))
+    for name in ("upright", "turned"):
+        (folder / name).mkdir(parents=True)
+    for i, photo in enumerate(photos):
+        with Image.open(photo) as image:
+            turned = ImageOps.flip(image) if i % 2 else image
+            (folder / ("turned" if i % 2 else "upright") / photo.name).write_bytes(encoded(turned))
+    found = found_in(folder, places, script={"flip": "vertical"})
+    level = found_in(folder, places, script={"flip": "horizontal"})
+
+    assert "augmentation" in checks(found)
+    assert "augmentation" not in checks(level)
+
+
+def test_exit_codes_and_json(places: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    from footwork.cli import app
+
+    runner = CliRunner()
+    fine = runner.invoke(app, ["doctor", "--base", "ResNet50", "--preprocess", "yes", "--json"])
+    monkeypatch.chdir(places["top"])
+    wrong = runner.invoke(app, ["doctor", "--base", "ResNet50", "--rescale", "1/255"])
+    nothing = runner.invoke(app, ["doctor"])
+    nowhere = runner.invoke(app, ["doctor", "nowhere"])
+
+    assert fine.exit_code == 0
+    assert Diagnosis.model_validate_json(fine.stdout).findings == ()
+    assert wrong.exit_code == 1
+    assert "[-123.7, 151.1]" in wrong.stdout
+    assert nothing.exit_code == 2
+    assert nowhere.exit_code == 2
