@@ -1,7 +1,7 @@
 """Do the intervals cover, do equal recipes stay equal, does the stated N have its power?
 
-    python bench/coverage_of_intervals.py run --out FOLDER [--cells GLOB] [--draws 1000]
-    python bench/coverage_of_intervals.py table --out FOLDER
+    python bench/coverage_of_intervals.py --out FOLDER [--cells GLOB] [--draws 1000]
+    python bench/coverage_tables.py FOLDER      # what the lines say, as docs/statistics.md has it
 
 Each draw of a cell makes new photos (see simulated.py), cross-validates two or more feature sets
 on them, and asks `footwork.evaluate.intervals` for intervals and p-values; it also trains each
@@ -18,13 +18,16 @@ import fnmatch
 import json
 import time
 import zlib
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 from scipy.stats import t as student
+
+from footwork.evaluate.intervals import GroupBootstrap, Kind
+from footwork.evaluate.tiers import p_of_difference
+from footwork.predictions import OK, EntryName, Photos, Predictions
 from simulated import (
     CLASSES,
     VARIANCES,
@@ -39,10 +42,6 @@ from simulated import (
     softmax_rows,
     weighted_macro_f1,
 )
-
-from footwork.evaluate.intervals import GroupBootstrap, Kind
-from footwork.evaluate.tiers import holm, p_of_difference, pair_table, tiers
-from footwork.predictions import OK, EntryName, Photos, Predictions
 
 SEED = 20
 EVEN, SKEWED, RARE = (0.35, 0.25, 0.40), (0.70, 0.20, 0.10), (0.75, 0.18, 0.07)
@@ -138,7 +137,7 @@ def predictions(label: Ints, group: Ints, fold: Ints, answers: list[Floats]) -> 
     )
 
 
-def head_scores(cell: Cell, X: Floats, y: Ints, part: Ints, test: Floats) -> Floats:  # noqa: N803
+def head_scores(cell: Cell, X: Floats, y: Ints, part: Ints, test: Floats) -> Floats:
     if cell.head == "lda":
         return np.asarray(lda(X, y, np.ones(len(y)), cell.shrinkage, test))
     return np.asarray(probe(X, y, part, cell.variances, test))
@@ -150,7 +149,7 @@ def fresh_scores(cell: Cell, rng: np.random.Generator) -> list[float]:
     fold = deal(label, group, cell.folds, rng)
     train = fold > 0 if cell.folds > 2 else fold == 0
     part = deal(label[train], group[train], 4, rng)
-    X = cell.design.features(label, group, cell.signals, rng)[:, train]  # noqa: N806
+    X = cell.design.features(label, group, cell.signals, rng)[:, train]
     counts = np.round(TEST_PHOTOS * np.bincount(label) / len(label)).astype(int)
     truth = np.repeat(np.arange(CLASSES), counts)
     single = replace(cell.design, largest_group=1)
@@ -163,7 +162,7 @@ def fresh_scores(cell: Cell, rng: np.random.Generator) -> list[float]:
 
 
 def model_answers(
-    cell: Cell, label: Ints, group: Ints, X: Floats, rng: np.random.Generator  # noqa: N803
+    cell: Cell, label: Ints, group: Ints, X: Floats, rng: np.random.Generator
 ) -> tuple[list[Floats], list[float]]:
     """Train once on photos like these, answer these; and the score of these very models."""
     other, groups = cell.design.labels(rng)
@@ -185,7 +184,7 @@ def draw(cell: Cell, number: int) -> dict[str, object]:
     """Make one draw of a cell: everything that the tables are made of."""
     rng = np.random.default_rng([SEED, zlib.crc32(cell.name.encode()), number])
     label, group = cell.design.labels(rng)
-    X = cell.design.features(label, group, cell.signals, rng)  # noqa: N806
+    X = cell.design.features(label, group, cell.signals, rng)
     if cell.kind == "model":
         fold = np.zeros((1, len(label)), dtype=np.int64)
         answers, fresh = model_answers(cell, label, group, X, rng)
@@ -264,9 +263,7 @@ def losses_of(
     if bootstrap.kind == "recipe":
         for name, cells in (("accuracy", right), ("log_loss", losses)):
             gap, folds = cells[0] - cells[1], int(fold.max()) + 1
-            per_fold = [
-                gap[r, fold[r] == f].mean() for r in range(len(fold)) for f in range(folds)
-            ]
+            per_fold = [gap[r, fold[r] == f].mean() for r in range(len(fold)) for f in range(folds)]
             found[f"nadeau_bengio_{name}"] = nadeau_bengio(np.array(per_fold), folds)
     return found | {"photos": n, "groups": bootstrap.groups}
 
@@ -330,7 +327,9 @@ def tuned(cell: Cell) -> float:
     for _ in range(12):
         middle = (low + high) / 2
         tried = replace(cell, signals=(cell.signals[0], middle))
-        scores = np.array([fresh_scores(tried, np.random.default_rng([SEED, i])) for i in range(300)])
+        scores = np.array(
+            [fresh_scores(tried, np.random.default_rng([SEED, i])) for i in range(300)]
+        )
         if (scores[:, 1] - scores[:, 0]).mean() < 0.05:
             low = middle
         else:
@@ -360,68 +359,13 @@ def run(folder: Path, wanted: str, draws: int) -> None:
             print(f"{name}: {draws - len(done)} draws, {1000 * per:.0f} ms each", flush=True)
 
 
-def coverage(lines: Lines, low: Floats, high: Floats) -> tuple[float, float]:
-    """Return share covered and mean width over draws and recipes; low, high: (draws, m).
-
-    The truth of a recipe is the mean over all fresh trainings; of a model, its own score.
-    """
-    fresh = column(lines, "fresh")
-    models = len(np.unique([str(line["widening"]) for line in lines])) == 1 and (
-        float(column(lines, "widening")[0]) == 1.0
-    )
-    truth = fresh if models else fresh.mean(axis=0)
-    inside = (low <= truth) & (truth <= high)
-    return float(inside.mean()), float((high - low).mean())
-
-
-def table(folder: Path, wanted: str) -> None:
-    """Print all figures of all cells that have lines."""
-    widenings = (1.0, 1.118, 1.25, 1.35, 1.5)
-    head = " ".join(f"{f'x{w:.2f}':>12}" for w in widenings)
-    print(f"{'cell':28} {'draws':>5} {'truth':>6} {'sd/se':>5} {'default':>12} {'percentile':>12} "
-          f"{head} {'refitted':>12} {'alarms':>7} {'pairs sd/se':>7}")  # fmt: skip
-    for name in all_cells():
-        lines = read_lines(folder / f"{name}.jsonl")
-        if not lines or not fnmatch.fnmatch(name, wanted):
-            continue
-        value, se = column(lines, "value"), column(lines, "se")
-        fresh = column(lines, "fresh")
-        shown: list[tuple[float, float]] = [
-            coverage(lines, column(lines, "low"), column(lines, "high")),
-            coverage(lines, *np.moveaxis(column(lines, "percentile"), 2, 0)),
-        ]
-        for w in widenings:
-            low, high = np.clip(value - 1.96 * w * se, 0, 1), np.clip(value + 1.96 * w * se, 0, 1)
-            shown.append(coverage(lines, low, high))
-        if "refit_se" in lines[0]:
-            half = 1.96 * column(lines, "refit_se")
-            low, high = np.clip(value[:, 0] - half, 0, 1), np.clip(value[:, 0] + half, 0, 1)
-            truth = fresh[:, 0].mean()
-            covered = ((low <= truth) & (truth <= high)).mean()
-            shown.append((float(covered), float((high - low).mean())))
-        cells = " ".join(f"{100 * c:5.1f} {w:6.3f}" for c, w in shown)
-        ratio = np.sqrt(value.var(axis=0, ddof=1).mean() / (se**2).mean())
-        gap, gap_se = column(lines, "difference"), column(lines, "difference_se")
-        equal = np.ptp(all_cells()[name].signals) == 0 and not all_cells()[name].power_of
-        alarms = f"{100 * (column(lines, 'p') < 0.05).mean():6.1f}" if equal else "      "
-        pair_ratio = np.sqrt((gap.var(axis=0, ddof=1)).mean() / (gap_se**2).mean())
-        print(f"{name:28} {len(lines):5} {fresh.mean():6.3f} {ratio:5.2f} {cells} {alarms} {pair_ratio:5.2f}")
-
-
-MODES: dict[str, Callable[[argparse.Namespace], None]] = {
-    "run": lambda asked: run(asked.out, asked.cells, asked.draws),
-    "table": lambda asked: table(asked.out, asked.cells),
-}
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("mode", choices=sorted(MODES))
     parser.add_argument("--out", type=Path, required=True, help="folder of the lines")
     parser.add_argument("--cells", default="*", help="names of cells, with * and ?")
     parser.add_argument("--draws", type=int, default=1000)
     asked = parser.parse_args()
-    MODES[asked.mode](asked)
+    run(asked.out, asked.cells, asked.draws)
 
 
 if __name__ == "__main__":

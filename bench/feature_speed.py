@@ -30,10 +30,11 @@ from footwork.evaluate.precision import TRIED
 from footwork.machine import describe_machine, library_versions
 from footwork.models.bases import Base, registry
 from footwork.models.contract import InputContract
-from footwork.models.features import feature_key, features, square
+from footwork.models.features import feature_key, features
 from footwork.models.lite import LITE, read_state_dict, weight_file
 from footwork.models.networks import Prepared, in_bfloat16, prepare
 from footwork.models.runtimes import has_bfloat16
+from footwork.models.views import square
 
 CAFFE = InputContract(side=224, channels="bgr", mean=(103.939, 116.779, 123.68))
 

@@ -24,10 +24,10 @@ import json
 import multiprocessing
 import os
 import platform
+import resource
 import shutil
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -48,12 +48,14 @@ from footwork.images import encode_jpeg
 from footwork.project import FetchSettings
 
 SIZE = 60_000  # bytes of a photo
+Work = Callable[[Path], tuple[int, float]]  # folder -> photos, seconds
 PEER_CODE = """
 import sys, img2dataset
 if __name__ == "__main__":
     img2dataset.download(
         url_list=sys.argv[1], output_folder=sys.argv[2], input_format="txt", output_format="files",
-        resize_mode="no", skip_reencode=True, compute_hash="sha256", processes_count=int(sys.argv[3]),
+        resize_mode="no", skip_reencode=True, compute_hash="sha256",
+        processes_count=int(sys.argv[3]),
         thread_count=int(sys.argv[4]), number_sample_per_shard=1000, enable_wandb=False, retries=0,
     )
 """
@@ -123,8 +125,8 @@ def settings_for(ports: Sequence[int], per_host: int) -> FetchSettings:
     )
 
 
-def fetched(urls: Sequence[str], settings: FetchSettings, folder: Path) -> int:
-    """Fetch, hash and write files, with a row of JSON each; returns how many came."""
+def fetched(urls: Sequence[str], settings: FetchSettings, folder: Path) -> tuple[int, float]:
+    """Fetch, hash and write files, with a row of JSON each; returns how many came, and seconds."""
     rows = []
 
     async def run() -> None:
@@ -142,9 +144,10 @@ def fetched(urls: Sequence[str], settings: FetchSettings, folder: Path) -> int:
 
             await asyncio.gather(*[work() for _ in range(settings.connections)])
 
+    started = time.perf_counter()
     asyncio.run(run())
     (folder / "rows.json").write_text(json.dumps(rows))
-    return len(rows)
+    return len(rows), time.perf_counter() - started
 
 
 class Listed:
@@ -163,11 +166,12 @@ class Listed:
             yield Hit("list", query, url, page_url=f"{url}.html", author="A", licence="cc0")
 
 
-def kept(urls: Sequence[str], settings: FetchSettings, folder: Path) -> int:
-    """Do what `footwork collect` does once a source has answered; returns how many are new."""
+def kept(urls: Sequence[str], settings: FetchSettings, folder: Path) -> tuple[int, float]:
+    """Do what `collect` does behind a list of hits; returns how many are new, and seconds."""
+    started = time.perf_counter()
     query = Query("heel_hook", "en", "heel hook")
-    with Catalog(folder) as catalog, catalog.filling():
-        course = Course("list", Listed(urls), None, (query,), len(urls), 1)
+    with Catalog.open(folder) as catalog, catalog.filling():
+        course = Course("list", Listed(urls), (query,), len(urls), None, 1.0)
         collector = Collector(catalog, Keeper(catalog), [course], tell=lambda *_: None)
 
         async def run() -> None:
@@ -175,11 +179,14 @@ def kept(urls: Sequence[str], settings: FetchSettings, folder: Path) -> int:
                 await collector.run(web, Photos(web))
 
         asyncio.run(run())
-        return collector.result().new
+        new = collector.result().new
+    return new, time.perf_counter() - started
 
 
-def peer(python: str, urls: Sequence[str], threads: int, folder: Path) -> int:
-    """Run img2dataset; returns how many it has. Its own start is in the time, as ours is."""
+def peer(python: str, urls: Sequence[str], threads: int, folder: Path) -> tuple[int, float]:
+    """Run img2dataset; returns how many it has, and its seconds without its start: from the
+    first shard's beginning to the last one's end, as it says itself.
+    """
     (folder / "peer.py").write_text(PEER_CODE)
     (folder / "urls.txt").write_text("\n".join(urls))
     cores = os.cpu_count() or 1
@@ -190,21 +197,29 @@ def peer(python: str, urls: Sequence[str], threads: int, folder: Path) -> int:
         capture_output=True,
         env={**os.environ, "NO_ALBUMENTATIONS_UPDATE": "1"},
     )
-    return len(list((folder / "out").rglob("*.jpg")))
+    shards = [json.loads(path.read_text()) for path in (folder / "out").glob("*_stats.json")]
+    spent = max(s["end_time"] for s in shards) - min(s["start_time"] for s in shards)
+    return len(list((folder / "out").rglob("*.jpg"))), spent
 
 
-def timed(name: str, work: Callable[[Path], int], expected: int) -> float:
+def cpu_s() -> float:
+    """Return the seconds of CPU of this process and its ended children; the servers go on."""
+    usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
+
+
+def timed(name: str, work: Work, expected: int) -> float:
     """Return photos per second of one round in a folder of its own. Raises if photos lack."""
     folder = Path(tempfile.mkdtemp(prefix="fetch-speed-"))
+    before = cpu_s()
     try:
-        started = time.perf_counter()
-        number = work(folder)
-        spent = time.perf_counter() - started
+        number, spent = work(folder)
     finally:
         shutil.rmtree(folder)
     if number != expected:
         raise SystemExit(f"{name} has {number} of {expected} photos; the figures mean nothing.")
-    print(f"  {name:18} {expected / spent:8,.0f} photos/s", flush=True)
+    cost = (cpu_s() - before) / expected * 1000
+    print(f"  {name:18} {expected / spent:8,.0f} photos/s, {cost:.2f} ms of CPU each", flush=True)
     return expected / spent
 
 
@@ -233,7 +248,7 @@ def main() -> None:
         f"{given.per_host} connections; {os.cpu_count()} cores, {platform.processor() or '?'}, "
         f"Python {platform.python_version()}, load {os.getloadavg()[0]:.1f}"
     )
-    contenders: dict[str, Callable[[Path], int]] = {
+    contenders: dict[str, Work] = {
         "footwork fetched": lambda folder: fetched(urls, settings, folder),
         "footwork kept": lambda folder: kept(urls, settings, folder),
     }
@@ -256,4 +271,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -22,11 +22,12 @@ import numpy as np
 
 from footwork.images import Unreadable, decode
 from footwork.machine import cores, describe_machine, library_versions
-from footwork.models.features import CHUNK, square
-from footwork.models.pose import FEATURE_NAMES
+from footwork.models.features import CHUNK
+from footwork.models.pose import FEATURE_NAMES, pose_vectors
 from footwork.models.pose_network import PoseNetwork
 from footwork.models.pose_weights import CONTRACT
 from footwork.models.pose_worker import MIN_CONFIDENCE
+from footwork.models.views import square
 
 Round = Callable[[], int]  # how many photos somebody was found in
 
@@ -69,7 +70,7 @@ def ours(photos: list[bytes], task: Path) -> Round:
 
     def found_in(chunk: list[bytes]) -> int:
         squares = np.stack([square(data, CONTRACT, CONTRACT.crop) for data in chunk])
-        vectors = network.vectors(CONTRACT.apply(squares))
+        vectors = pose_vectors(network.vectors(CONTRACT.apply(squares)))
         return int(vectors[:, FEATURE_NAMES.index("found")].sum())
 
     def run() -> int:

@@ -66,7 +66,7 @@ class Design:
             if self.largest_group == 1:
                 return own
             of_group = rng.normal(size=(sets, group.max() + 1, self.dimensions))
-            return np.sqrt(COPIED) * of_group[:, group] + np.sqrt(1 - COPIED) * own
+            return np.asarray(np.sqrt(COPIED) * of_group[:, group] + np.sqrt(1 - COPIED) * own)
 
         both = np.sqrt(SHARED) * noise(1) + np.sqrt(1 - SHARED) * noise(len(signals))
         centre: Floats = np.array(signals)[:, None, None] * mean[label]

@@ -319,3 +319,20 @@ async def piped(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
         pass
     finally:
         writer.close()
+
+
+def real_photos(shared: Path) -> dict[str, list[bytes]]:
+    """Return the real photos of ../shared, 504 files, as if climbers had taken all of them.
+
+    Photos of climbers are of their own class; bees and ants go round the three classes, so that
+    a run has enough to collect.
+    """
+    classes = ("heel_hook", "others", "toe_hook")
+    found: dict[str, list[bytes]] = {name: [] for name in classes}
+    for name in classes:
+        for path in sorted((shared / "data" / "climbing_tiles" / name).iterdir()):
+            found[name].append(path.read_bytes())
+    insects = sorted((shared / "data" / "hymenoptera").glob("*/*.jpg"))
+    for number, path in enumerate(insects):
+        found[classes[number % len(classes)]].append(path.read_bytes())
+    return found

@@ -21,7 +21,7 @@ keyed by (who, origin), so that a source that is imported again replaces what it
 import json
 import re
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -65,6 +65,7 @@ from footwork.findings import (
 )
 from footwork.images import Unreadable
 from footwork.imagestore import ImageStore, read_verified
+from footwork.lockbox import LockBox, sealed
 from footwork.project import usable_class
 from footwork.schema import MIGRATIONS
 from footwork.tombstones import Tombstones
@@ -99,7 +100,8 @@ class Counts:
     unlabelled: images that nobody said anything of; linked: images whose bytes lie elsewhere.
     set_aside: images that a decision keeps out, labelled or not; copies: those that are set
     aside as copies of a better one. These count nowhere else. largest_group: labelled images in
-    the largest fold group.
+    the largest fold group. locked: labelled images in the lock-box, or tied to it; they count
+    nowhere else.
     """
 
     images: int
@@ -115,6 +117,7 @@ class Counts:
     set_aside: int
     copies: int
     largest_group: int
+    locked: int
 
 
 class Catalog:
@@ -254,8 +257,19 @@ class Catalog:
             paths[0] for paths in files.values() if not any(Path(path).is_file() for path in paths)
         ]
 
-    def provenance(self, sha256: str) -> list[Provenance]:
-        """Return every place where an image was found, in the order of finding."""
+    def provenance(self, sha256: str, *, copies: bool = False) -> list[Provenance]:
+        """Return every place where an image was found, in the order of finding.
+
+        copies: those of its copies too, whichever of the group is asked for.
+        """
+        if copies:
+            with self._database.snapshot():
+                group = group_of(self._database.connection, sha256)
+            places = self._rows_in(
+                f"SELECT id, {PROVENANCE} FROM provenance WHERE sha256",  # noqa: S608
+                sorted(group),
+            )
+            return [Provenance(*place) for _id, *place in sorted(places)]
         rows = self._database.rows(
             f"SELECT {PROVENANCE} FROM provenance WHERE sha256 = ? ORDER BY id",  # noqa: S608
             (sha256,),
@@ -304,6 +318,8 @@ class Catalog:
     def counts(self) -> Counts:
         """Return how much there is of everything."""
         labelled, conflicts = self.judged()
+        everything, _ = self.judged(opened=True)
+        locked = len(self.lock_box().images and [r for r in everything if r.split == "external"])
         inner = [item for item in labelled if item.split != "external"]
         groups = Counter(item.group for item in inner)
         ((images, linked, rejected, set_aside, copies),) = self._database.rows(
@@ -319,7 +335,8 @@ class Catalog:
             groups=len(groups),
             provisional=sum(item.provisional for item in inner),
             conflicts=len(conflicts),
-            unlabelled=images - len(labelled) - len(conflicts) - set_aside - copies,
+            unlabelled=images - len(labelled) - len(conflicts) - set_aside - copies - locked,
+            locked=locked,
             rejected=rejected,
             linked=linked or 0,
             set_aside=set_aside,
@@ -327,9 +344,13 @@ class Catalog:
             largest_group=max(groups.values(), default=0),
         )
 
-    def judged(self, *, copies: bool = False) -> tuple[list[Labelled], list[Conflict]]:
+    def judged(
+        self, *, copies: bool = False, opened: bool = False
+    ) -> tuple[list[Labelled], list[Conflict]]:
         """Return labelled images and conflicts, of one moment.
 
+        What is in the lock-box, and what shares a group with it, is not among them. opened: those
+        photos are, as the only external ones.
         copies: as if no copy were set aside, each with what is said of itself; the fold groups
         are the same. An image counts as a copy of one that is set aside itself, too.
         """
@@ -348,9 +369,11 @@ class Catalog:
             copy_of = dict(rows(STANDING))
             out = {sha256 for (sha256,) in rows(SET_ASIDE)}
         together = [*pairs, *copy_of.items()]
+        locked = self.lock_box().images
+        locked |= {best for image, best in copy_of.items() if image in locked}
         if copies:
             copy_of = {}
-        return truth.judged(
+        labelled, conflicts = truth.judged(
             [LabelRow(*row) for row in labels if copy_of.get(row[0]) not in out],
             [GroupRow(*row) for row in groups],
             [(sha256, split) for sha256, split in splits],
@@ -358,6 +381,34 @@ class Catalog:
             copy_of,
             together,
         )
+        return sealed(labelled, locked, opened=opened), conflicts
+
+    def lock_box(self) -> LockBox:
+        """Return what is locked away; nothing where nobody asked for it."""
+        rows = self._database.rows(
+            "SELECT detail FROM decision WHERE verb = 'lock' AND undone_at IS NULL ORDER BY id"
+        )
+        # An opening that is taken back was a look all the same.
+        ((opened,),) = self._database.rows("SELECT count(*) FROM decision WHERE verb = 'open-lock'")
+        images = json.loads(rows[-1][0])["images"] if rows else []
+        return LockBox(frozenset(images), opened)
+
+    def lock(self, images: Collection[str], who: str) -> int:
+        """Lock images away from everything but `judged(opened=True)`; returns the decision."""
+        return self._decide(who, "lock", {"images": sorted(images)})
+
+    def open_lock(self, who: str, why: str) -> int:
+        """Remember that the lock-box was opened for one comparison; returns how often it was."""
+        self._decide(who, "open-lock", {"why": why})
+        return self.lock_box().opened
+
+    def _decide(self, who: str, verb: str, detail: Mapping[str, object]) -> int:
+        with self._database.transaction() as connection:
+            number = connection.execute(
+                "INSERT INTO decision (at, who, verb, sha256, detail) VALUES (?, ?, ?, NULL, ?)",
+                (timestamp(), who, verb, json.dumps(detail, ensure_ascii=False)),
+            ).lastrowid
+        return number or 0
 
     def imported_files(self) -> dict[str, int]:
         """Return how many files of an image were imported with a label, by its hash."""

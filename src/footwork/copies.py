@@ -48,6 +48,19 @@ class Pair:
     cosine: float | None
     evidence: tuple[str, ...]
 
+    @classmethod
+    def of(
+        cls,
+        one: str,
+        other: str,
+        bits: int | None = None,
+        cosine: float | None = None,
+        evidence: tuple[str, ...] = ("hash",),
+    ) -> "Pair":
+        """Make a pair of two images in any order."""
+        first, second = sorted((one, other))
+        return cls(first, second, bits, cosine, evidence)
+
     def other(self, image: str) -> str:
         return self.second if image == self.first else self.first
 

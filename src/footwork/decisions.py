@@ -43,6 +43,10 @@ class Decision:
             case "reject":
                 flag = f" for {what['flag']}" if what.get("flag") else ""
                 return f"set aside{image}{flag}{because(what)}"
+            case "lock":
+                return f"lock {len(what['images']):,} photos away"
+            case "open-lock":
+                return "open the lock-box for one comparison"
             case verb:
                 return f"{verb}{image}{because(what)}"
 

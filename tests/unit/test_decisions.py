@@ -8,7 +8,7 @@ import pytest
 
 from footwork.catalog import Catalog
 from footwork.cleaned import Cleaned, Flag
-from footwork.copies import Copy, Pair
+from footwork.copies import Copy, Kept, Pair
 from footwork.errors import DataError
 from footwork.findings import Found, Image, Provenance, Said
 
@@ -34,14 +34,14 @@ def catalog(tmp_path: Path) -> Iterator[Catalog]:
         yield opened
 
 
-def keep(catalog: Catalog, *groups: Sequence[int], again: bool = False) -> object:
+def keep(catalog: Catalog, *groups: Sequence[int], again: bool = False) -> Kept:
     """Write groups, the kept image first; every copy is paired with it."""
     copies = [
         Copy(sha(n), sha(best), 2, None, ("hash",), "more pixels")
         for best, *others in groups
         for n in others
     ]
-    pairs = [Pair(*sorted((c.image, c.best)), 2, None, ("hash",)) for c in copies]  # type: ignore[misc]
+    pairs = [Pair.of(c.image, c.best, 2) for c in copies]
     return catalog.keep(pairs, copies, asked_again=again)
 
 
@@ -80,6 +80,10 @@ def test_copies_are_set_aside_counted_and_keep_their_origins(catalog: Catalog) -
     assert [image for image, _ in effect(catalog)] == [sha(n) for n in (0, 1, 4, 5, 6, 7)]
     assert (counts.images, counts.labelled, counts.copies, counts.unlabelled) == (8, 6, 2, 0)
     assert catalog.provenance(sha(2))[0].origin == "/set/a/2.png"
+    of_group = [place.origin for place in catalog.provenance(sha(1), copies=True)]
+    assert of_group == ["/set/a/1.png", "/set/a/2.png", "/set/a/3.png"]
+    assert [place.origin for place in catalog.provenance(sha(3), copies=True)] == of_group
+    assert len(catalog.provenance(sha(0), copies=True)) == 1
 
 
 def test_the_kept_photo_has_the_label_of_its_copies(catalog: Catalog) -> None:
@@ -106,9 +110,17 @@ def test_another_result_replaces_and_undo_brings_the_first_back(catalog: Catalog
     assert groups(catalog) == {}
 
 
+def test_what_was_replaced_does_not_come_back_over_a_later_group(catalog: Catalog) -> None:
+    keep(catalog, (1, 2, 3))
+    keep(catalog, (1, 2))
+    keep(catalog, (1, 2), (4, 3))
+    assert catalog.undo(2).counts_again == (), "photo 3 is in another group by now"
+    assert groups(catalog) == {4: {3}}
+
+
 def test_a_group_that_is_no_longer_found_goes(catalog: Catalog) -> None:
     keep(catalog, (1, 2))
-    assert vars(keep(catalog)) == {"new": 0, "replaced": 0, "gone": 1, "standing": 0}  # type: ignore[arg-type]
+    assert vars(keep(catalog)) == {"new": 0, "replaced": 0, "gone": 1, "standing": 0}
     assert groups(catalog) == {}
     assert catalog.parted() == [], "nobody took it apart"
     keep(catalog, (1, 2))
@@ -181,6 +193,10 @@ def test_two_words_of_one_person_on_two_copies_are_a_conflict(catalog: Catalog) 
     keep(catalog, (1, 2))
     (conflict,) = catalog.conflicts()
     assert {label for label, _, _ in conflict.labels} == {"a", "b"}
+
+    catalog.decide_label(sha(2), "b", "person:ada")
+    assert catalog.conflicts() == [], "now that they are known as copies, it is said of both"
+    assert dict(effect(catalog))[sha(1)] == "b"
 
 
 def test_a_held_out_copy_holds_the_photo_out(catalog: Catalog) -> None:

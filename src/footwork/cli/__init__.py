@@ -5,7 +5,18 @@ from importlib import import_module
 from footwork.cli.app import app, main
 
 # Each registers its verbs; in the order of the panels of --help.
-for panel in ("photos", "searching", "gather", "truth", "checks", "training", "use", "upkeep"):
+PANELS = (
+    "photos",
+    "searching",
+    "gather",
+    "origins",
+    "truth",
+    "checks",
+    "training",
+    "use",
+    "upkeep",
+)
+for panel in PANELS:
     import_module(f"footwork.cli.{panel}")
 
 __all__ = ["app", "main"]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from footwork.cli.app import TRUTH, JsonOption, ProjectOption, app, pairs, print_json, shown, stdout
+from footwork.errors import UsageError
 
 if TYPE_CHECKING:
     from footwork.verbs import Compared
@@ -104,6 +105,9 @@ def compare(
     everything: Annotated[
         bool, typer.Option("--all", help="All recipes but seed; pose too, where it can run.")
     ] = False,
+    open_lock: Annotated[
+        bool, typer.Option("--open-lock", help="Score on the lock-box, too; this is counted.")
+    ] = False,
     photos: Annotated[
         bool, typer.Option("--photos/--no-photos", help="Pictures in the report.")
     ] = True,
@@ -125,10 +129,32 @@ def compare(
         precision=precision,
         permutations=permutations,
         everything=everything,
+        open_lock=open_lock,
         photos=photos,
         progress=shown(as_json),
     )
     print_compared(compared, as_json)
+
+
+@app.command(rich_help_panel=TRUTH)
+def lock(
+    share: Annotated[str, typer.Argument(help="How much, 5% to 50%: 20%, say.")],
+    who: Annotated[str, typer.Option(help="Who decides.", envvar="USER")] = "somebody",
+    project: ProjectOption = Path(),
+) -> None:
+    """Lock photos away for one last honest score; only `compare --open-lock` looks at them."""
+    from footwork import verbs
+
+    try:
+        part = float(share.removesuffix("%")) / (100 if share.endswith("%") else 1)
+    except ValueError:
+        raise UsageError(
+            f"The share to lock away is a number like 20%; this is {share!r}."
+        ) from None
+    count = verbs.lock(part, project=project, who=who)
+    typer.echo(
+        f"{count:,} photos are locked away. When all is chosen: footwork compare --open-lock"
+    )
 
 
 @app.command(rich_help_panel=TRUTH)

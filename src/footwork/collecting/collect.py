@@ -6,14 +6,10 @@ collection that was killed goes on without asking again for what it has.
 """
 
 import asyncio
-import hashlib
-import json
 import os
-import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Protocol
 
 from footwork.catalog import Catalog
@@ -21,6 +17,7 @@ from footwork.collecting.hits import Hit, Query, Source, SourceProblem, Trouble,
 from footwork.collecting.keep import Answer, Keeper
 from footwork.collecting.ledger import Asked, Ended, Fetched, Ledger, Outcome
 from footwork.collecting.plan import Course
+from footwork.collecting.remembering import Remembering
 from footwork.errors import FootworkError
 from footwork.progress import Tell
 
@@ -30,10 +27,8 @@ BATCH = 200  # photos per transaction, at most: fewer where they come in slower 
 FOR_ALL: tuple[Trouble, ...] = ("key", "terms")  # troubles of a source, not of a query
 PASSING: tuple[Trouble, ...] = ("limited", "unreachable")
 GIVE_UP = 2  # queries in a row that fail before a source is left alone
-SECRET = re.compile(r"key|token|secret|auth|pass", re.IGNORECASE)
 HELD = 64_000_000  # bytes of photos that wait to be decoded
 WORKERS = min(4, os.cpu_count() or 1)  # threads that decode; each may hold a large picture
-
 
 Fetch = Callable[[Sequence[Hit]], Awaitable[None]]
 
@@ -100,45 +95,6 @@ class UnderWay:
     @property
     def name(self) -> str:
         return self.plan.name
-
-
-class Remembering:
-    """A Web that asks nothing twice within a collection. See `hits.Web`."""
-
-    def __init__(self, web: Web, ledger: Ledger, collection: int) -> None:
-        self._web = web
-        self._ledger = ledger
-        self._collection = collection
-
-    async def get_json(
-        self,
-        url: str,
-        *,
-        params: Mapping[str, str] | None = None,
-        headers: Mapping[str, str] | None = None,
-    ) -> object:
-        given = [*(params or {}).items(), *(headers or {}).items()]
-        secrets = [value for name, value in given if value and SECRET.search(name)]
-        request = json.dumps([url, sorted((params or {}).items())])
-        ask = partial(self._web.get_json, url, params=params, headers=headers)
-        return await self.once(request, ask, secrets)
-
-    async def once(
-        self,
-        request: str,
-        ask: Callable[[], Awaitable[object]],
-        secrets: Sequence[str] = (),
-    ) -> object:
-        """See `hits.Memory`. An answer that repeats one of the secrets is not remembered."""
-        key = hashlib.sha256(request.encode()).hexdigest()
-        known = self._ledger.answer(self._collection, key)
-        if known is not None:
-            return json.loads(known)
-        answer = await ask()
-        body = json.dumps(answer, ensure_ascii=False)
-        if not any(secret in body for secret in secrets):
-            await asyncio.to_thread(self._ledger.keep_answer, self._collection, key, body)
-        return answer
 
 
 class Collector:

@@ -95,7 +95,9 @@ def ruled_out(title: str | None, exclude: Mapping[str, Sequence[str]]) -> str | 
     bare, parted = folded(title), f" {apart(title)} "
     for words in exclude.values():
         for word in words:
-            inside = folded(word) in bare if WIDE.search(word) else f" {apart(word)} " in parted
+            inside = (
+                folded(word) in bare if WIDE.search(folded(word)) else f" {apart(word)} " in parted
+            )
             if inside and apart(word):
                 return word
     return None

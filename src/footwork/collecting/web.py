@@ -190,7 +190,11 @@ class HttpWeb:
         host = self.hosts.host(url.raw_host or "", url.port or 0)
         if api:
             await self.hosts.api_turn(url.raw_host or "")
-        async with host.connection(), self.hosts.room:
+        async with host.connection(), contextlib.AsyncExitStack() as stack:
+            crowded = self.hosts.room.locked()
+            await stack.enter_async_context(self.hosts.room)
+            if crowded:  # others of this host waited here too; they must not leave all at once
+                await host.pace.turn()
             try:
                 async with self._session.get(
                     url, headers=dict(wish.headers), allow_redirects=False

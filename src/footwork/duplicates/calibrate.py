@@ -381,7 +381,7 @@ def chosen_radius(radii: Sequence[Point], allowed: float) -> tuple[int, Because]
 
 def chosen_agreement(agreements: Sequence[Point], allowed: float) -> tuple[float, Because]:
     """Return the lowest agreement whose bound is allowed; else the safe one, or a higher one."""
-    good = [one for one in agreements if one.expected <= allowed]
+    good = [one for one in agreements if one.tried and one.expected <= allowed]
     if good:
         return good[0].threshold, "calibrated"
     clean = [

@@ -21,9 +21,10 @@ from footwork.errors import UsageError
 from footwork.evaluate import experiment, training
 from footwork.evaluate.answers import Entry, entry_answers, entry_digest, prediction_rows
 from footwork.evaluate.dataset import DataSet, Plan, data_set, plan_folds, sides
-from footwork.evaluate.intervals import GroupBootstrap
+from footwork.evaluate.intervals import GroupBootstrap, Kind
 from footwork.histories import History
 from footwork.models.bases import Base
+from footwork.models.features import Features
 from footwork.models.fit import Fitted
 from footwork.models.mlp import Head, fit_mlp
 from footwork.models.networks import Prepared, prepare
@@ -114,7 +115,7 @@ class Ablator:
                     answers[r, test] = head.predict_proba(bank[0, test])
                     self.keep(digest, name, r, f, fit)
                     advance(1)
-        seen = training.Features(
+        seen = Features(
             np.empty((len(self.data.photos), 0), np.float32), album.failed, float("nan"), 0
         )
         recipe = Recipe(name=name, kind="seed", views=(), joined=False, bank=0, training=settings)
@@ -256,7 +257,8 @@ def ablate(
     checks = real_fits(work, base, path, check) if check else ()
     seconds["real fits"] = time.perf_counter() - clock
     predictions = stacked(work.tables)
-    about = experiment.data_info(project, data, catalog.counts(), ())
+    tried = catalog.tried(data.sha256(), [info.entry for info in work.infos])
+    about = experiment.data_info(project, data, catalog.counts(), tried, ())
     run = Run(
         folder=project.runs,
         environment=experiment.environment(project, about, seconds, 0, started),
@@ -298,14 +300,14 @@ def positions(work: Ablator) -> tuple[list[Position], list[Position]]:
 
 
 def told(change: dict[str, object]) -> str:
+    words = {True: "yes", False: "no"}
     return ", ".join(
-        {True: "yes", False: "no"}.get(value, value) if isinstance(value, bool) else str(value)
-        for value in change.values()
+        words[value] if isinstance(value, bool) else str(value) for value in change.values()
     )
 
 
 def comparer(predictions: Predictions, work: Ablator) -> GroupBootstrap:
-    kind = "recipe" if work.project.config.compare.split == "cv" else "model"
+    kind: Kind = "recipe" if work.project.config.compare.split == "cv" else "model"
     return GroupBootstrap(predictions, kind=kind, seed=work.seed)
 
 

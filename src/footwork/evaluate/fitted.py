@@ -7,13 +7,11 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-
 import footwork
 from footwork.catalog import Catalog
 from footwork.classifier import ClassifierFacts, Promise, base_facts, save_classifier
 from footwork.errors import DataError
-from footwork.evaluate.dataset import DataSet, data_set
+from footwork.evaluate.dataset import DataSet, data_set, sides
 from footwork.evaluate.experiment import Extractor, sample_inputs
 from footwork.machine import library_versions
 from footwork.models.bases import POSE, Base, chosen, registry
@@ -29,11 +27,9 @@ from footwork.runs import Run
 
 
 def training_photos(project: Project, catalog: Catalog) -> DataSet:
-    """Return the labelled photos that a classifier may be fitted on: all but external ones."""
+    """Return the labelled photos that a classifier may be fitted on: those of a comparison."""
     everything = data_set(catalog.labelled(), project.config.classes)
-    return everything.subset(
-        np.flatnonzero(np.array([split != "external" for split in everything.split]))
-    )
+    return everything.subset(sides(everything).inside)
 
 
 def entry_of(

@@ -18,6 +18,7 @@ from footwork.scores import Floats, Tally, confusions, f1, tally
 
 DRAWS = 400
 REACH = 4  # times the largest measured size: beyond, a fitted law is a guess
+SHOWN = 0.005  # of macro-F1: a gain that is less in the worst case is none
 SURE = 0.9  # share of the resamples that must agree for a sentence
 Outcome = Literal["reached", "photos", "never", "unknown"]
 
@@ -58,7 +59,7 @@ class Curve(Record):
     """A learning curve and what follows from it. points: by rising size.
 
     laws: of macro-F1, then of each class. forecast: macro-F1 with twice the photos of the largest
-    size. gain: that less the score there.
+    size. gain: what the law of macro-F1 gains by that.
     """
 
     title: str
@@ -97,11 +98,8 @@ def curve_of(
         )
         for i in range(len(table.trained))
     )
-    double = 2 * table.trained[-1]
-    forecast = interval(laws.at(double)[0], spread.at(double)[:, 0])
-    gain = interval(
-        laws.at(double)[0] - value[-1, 0], spread.at(double)[:, 0] - draws[:, -1, 0], low=-1
-    )
+    double = 2 * float(table.trained[-1])
+    forecast, gain = forecast_at(table, value, draws, double)
     counts = np.bincount(table.photos.label, minlength=len(table.classes))
     needs: tuple[Need, ...] = ()
     if target is not None:
@@ -129,6 +127,24 @@ def curve_of(
         needs=needs,
         sentences=sentences(points, forecast, gain, double, needs, drawn),
     )
+
+
+def forecast_at(
+    table: CurveTable, value: Floats, draws: Floats, photos: float
+) -> tuple[Estimate, Estimate]:
+    """Return macro-F1 with so many training photos, and what is gained over the largest size.
+
+    value, draws: of `scores_at` and `resampled`. The law speaks only where its gain is shown:
+    its interval lies above SHOWN. Elsewhere the score is forecast to stay as it is, which was off
+    by less on flat curves in the back-test; the interval is the law's either way.
+    """
+    law = fit_power_law(table.trained, value[:, 0])
+    spread = fit_power_law(table.trained, draws[:, :, 0])
+    gain = interval(
+        float(law.at(photos)) - value[-1, 0], spread.at(photos) - draws[:, -1, 0], low=-1
+    )
+    said = float(law.at(photos)) if gain.low > SHOWN else value[-1, 0]
+    return interval(said, spread.at(photos)), gain
 
 
 def scores_at(table: CurveTable) -> Floats:
@@ -272,7 +288,7 @@ def sentences(
         f"{last.macro_f1.value:.2f} ({last.macro_f1.low:.2f} to {last.macro_f1.high:.2f})."
     ]
     move = f"{gain.value:+.2f} ({gain.low:+.2f} to {gain.high:+.2f})"
-    if gain.low > 0.005:
+    if gain.low > SHOWN:
         said.append(
             f"Twice as many photos of the same kind would move that by {move}, to about "
             f"{forecast.value:.2f}."

@@ -48,10 +48,12 @@ class InputContract(Record):
         mean, std = np.array(self.mean), np.array(self.std)
         return float(((0 - mean) / std).min()), float(((255 / self.scale - mean) / std).max())
 
-    def apply(self, pixels: NDArray[np.uint8], position: Position = "right") -> NDArray[np.float32]:
+    def apply(
+        self, pixels: NDArray[np.uint8] | NDArray[np.float32], position: Position = "right"
+    ) -> NDArray[np.float32]:
         """Turn pixels into the network's input.
 
-        pixels: (n, side, side, 3) uint8, RGB. Result: float32, (n, side, side, 3), or
+        pixels: (n, side, side, 3) RGB, uint8 or float32 in [0, 255]. Result: float32, (n, side, side, 3), or
         (n, 3, side, side) for 'nchw'. `position` breaks the contract on purpose:
         'unit-range' feeds RGB / 255 and nothing else; 'right-then-divided' divides the right
         input by 255 (both are mistakes that the original may have made).

@@ -173,6 +173,7 @@ class Trainer:
             epochs=self.settings.epochs,
             callbacks=[stopping, guard],
             class_weight={i: float(w) for i, w in enumerate(weights)},
+            shuffle=False,  # of whole batches; the photos are shuffled in every epoch
             verbose=0,
         )
         curves = np.array(guard.rows, dtype=np.float64).reshape(-1, len(CURVES))

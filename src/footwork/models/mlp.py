@@ -158,8 +158,9 @@ def dropped(rng: np.random.Generator, n: int, width: int, rate: float) -> Floats
     """Return an (n, width) mask of 0 and 1 / (1 - rate)."""
     if not rate:
         return np.ones((n, width), np.float32)
-    kept: Floats = (rng.random((n, width), dtype=np.float32) >= rate) / np.float32(1 - rate)
-    return kept.astype(np.float32)
+    kept: Floats = (rng.random((n, width), dtype=np.float32) >= rate).astype(np.float32)
+    kept /= np.float32(1 - rate)
+    return kept
 
 
 def share(proba: Floats, y: NDArray[np.int64]) -> float:

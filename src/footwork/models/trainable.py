@@ -1,6 +1,7 @@
 """Base models as Keras networks that can be trained through, on any of Keras's back ends."""
 
 import contextlib
+import importlib
 import importlib.util
 import os
 import warnings
@@ -58,19 +59,18 @@ def training_keras(needed_for: str) -> Iterator[Any]:
     os.environ["KERAS_BACKEND"] = asked
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        import keras
-
-        if keras.config.backend() != asked:
-            raise EnvironmentProblem(
-                f"KERAS_BACKEND asks for {asked}, but Keras was already loaded with "
-                f"{keras.config.backend()}; start footwork anew."
-            )
-        layout = keras.config.image_data_format()
-        keras.config.set_image_data_format("channels_last")
-        try:
-            yield keras
-        finally:
-            keras.config.set_image_data_format(layout)
+        loaded = importlib.import_module("keras")
+    if loaded.config.backend() != asked:
+        raise EnvironmentProblem(
+            f"KERAS_BACKEND asks for {asked}, but Keras was already loaded with "
+            f"{loaded.config.backend()}; start footwork anew."
+        )
+    layout = loaded.config.image_data_format()
+    loaded.config.set_image_data_format("channels_last")
+    try:
+        yield loaded
+    finally:
+        loaded.config.set_image_data_format(layout)
 
 
 def check_backend(name: str) -> None:

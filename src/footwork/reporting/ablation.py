@@ -63,8 +63,8 @@ def sentences(found: Ablation) -> tuple[str, ...]:
         epochs = min(len(check.real) for check in found.checks)
         said.append(
             f"The bank ({found.draws} draws a photo) against real fits of {epochs} or more epochs "
-            f"on the same fold: validation loss differs by {np.median(apart):.3f} in the median position, "
-            f"by {max(apart):.3f} in the worst (mean over epochs)."
+            f"on the same fold: validation loss differs by {np.median(apart):.3f} in the median "
+            f"position, by {max(apart):.3f} in the worst (mean over epochs)."
         )
     for split in found.splits:
         low, high = min(split.others), max(split.others)
@@ -176,6 +176,8 @@ def changes(axes: "Axes", title: str, steps: Sequence[Step]) -> None:
 
 def draw_checks(found: Ablation, path: Path) -> None:
     """Draw validation and training loss of the real fit and of the bank, one panel per position."""
+    from matplotlib.ticker import MaxNLocator
+
     columns = 4
     rows = -(-len(found.checks) // columns)
     figure = canvas((10.4, 2.4 * rows + 0.4))
@@ -192,7 +194,7 @@ def draw_checks(found: Ablation, path: Path) -> None:
             )
         axes.set_title(found.titles.get(check.entry, ""), fontsize=8, loc="left")
         axes.tick_params(labelsize=7)
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
         axes.grid(color="#e4e6e9", lw=0.6)
         axes.spines[["top", "right"]].set_visible(False)
         if number == 1:

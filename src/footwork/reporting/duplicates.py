@@ -105,7 +105,13 @@ def render(
     from footwork.reporting.gathered import page
 
     counts, conflicts = catalog.counts(), catalog.conflicts()
-    standing = [d for d in catalog.decisions() if d.verb == KEEP and d.undone_at is None]
+    copies = catalog.copies()
+    effective = {copy.best for copy in copies}  # not those of photos that were taken down
+    standing = [
+        d
+        for d in catalog.decisions()
+        if d.verb == KEEP and d.undone_at is None and d.sha256 in effective
+    ]
     album = Album(thumbnail, ROOM)
     faces = Faces(catalog, conflicts, album)
     quarrels = {c.image for c in conflicts}
@@ -119,7 +125,7 @@ def render(
         key=lambda d: (d.sha256 not in quarrels, -len(json.loads(d.detail)["copies"]), d.number),
     )
     groups = [group_view(d, faces, d.sha256 in quarrels) for d in ordered[:GROUPS_SHOWN]]
-    evidence = Counter(" and ".join(copy.evidence) for copy in catalog.copies())
+    evidence = Counter(" and ".join(copy.evidence) for copy in copies)
     return page(
         "duplicates.html.j2",
         name=name,

@@ -58,8 +58,8 @@ def described(fits: Sequence[History]) -> str:
     time = f", {spent:,.0f} s of training" if spent else ""
     return (
         f"{len(fits)} {'fit' if len(fits) == 1 else 'fits'} of {between(epochs)} epochs, batches "
-        f"of {between(sorted(fit.batch for fit in fits))}{time}; the weights of epoch {between(kept)} "
-        "answer."
+        f"of {between(sorted(fit.batch for fit in fits))}{time}; the weights of epoch "
+        f"{between(kept)} answer."
     )
 
 
@@ -73,6 +73,7 @@ def draw(fits: Sequence[History], info: EntryInfo, path: Path) -> None:
     import matplotlib as mpl
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     mean = mean_curves(fits)
     b = best_epoch(mean)
@@ -98,7 +99,7 @@ def draw(fits: Sequence[History], info: EntryInfo, path: Path) -> None:
                           fontsize=9, color=BEST)  # fmt: skip
             axes.set_title(name, loc="left", fontsize=11)
             axes.set_xlabel("epoch")
-            axes.xaxis.get_major_locator().set_params(integer=True)
+            axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
             if name == "accuracy":
                 axes.set_ylim(0, 1)
             axes.grid(color="#e4e6e9", lw=0.7)

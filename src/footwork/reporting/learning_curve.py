@@ -1,6 +1,5 @@
 """A learning curve as a picture that can be read alone."""
 
-import itertools
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -54,7 +53,12 @@ def draw(axes: "Axes", curve: Curve) -> None:
     forecast = curve.forecast
     axes.plot([far, far], [forecast.low, forecast.high], color=WHOLE, lw=3, alpha=0.5)
     ends.append((at(curve.laws[0], far), "macro-F1", WHOLE))
-    for y, (_, name, colour) in zip(spread([end[0] for end in ends]), ends, strict=True):
+    low = min(float(macro[:, 1].min()), *(p.f1[k].value for p in curve.points
+                                          for k in range(len(curve.classes))))  # fmt: skip
+    bottom = max(0.0, float(np.floor(10 * low)) / 10)
+    axes.set_ylim(bottom, 1.0)
+    heights = spread([end[0] for end in ends], apart=0.045 * (1 - bottom))
+    for y, (_, name, colour) in zip(heights, ends, strict=True):
         axes.annotate(name, (far, y), (8, 0), textcoords="offset points", va="center",
                       color=colour, fontsize=11)  # fmt: skip
     targets = {need.wanted for need in curve.needs}
@@ -67,9 +71,6 @@ def draw(axes: "Axes", curve: Curve) -> None:
     ticks = [*photos, far]
     axes.set_xticks(ticks, [f"{n:.0f}" for n in ticks])
     axes.minorticks_off()
-    low = min(float(macro[:, 1].min()), *(p.f1[k].value for p in curve.points
-                                          for k in range(len(curve.classes))))  # fmt: skip
-    axes.set_ylim(max(0.0, np.floor(10 * low) / 10), 1.0)
     axes.set_xlabel("training photos (lines beyond the dotted mark: forecast)", fontsize=11)
     axes.set_ylabel("F1, mean over repeats", fontsize=11)
     axes.grid(axis="y", color=GRID, lw=0.8)
@@ -97,14 +98,15 @@ def law_line(axes: "Axes", law: Law, photos: np.ndarray, colour: str, width: flo
 
 
 def spread(heights: list[float], apart: float = 0.045) -> list[float]:
-    """Return label heights at least `apart` from each other, in the order given."""
+    """Return label heights at least `apart` from each other, below 1, in the order given."""
     order = np.argsort(heights, kind="stable")
-    placed = np.array(heights, dtype=float)
-    for before, after in itertools.pairwise(order):
-        placed[after] = max(placed[after], placed[before] + apart)
-    over = placed.max() - 0.99
-    if over > 0:  # too high: press down from the top
-        placed[order[-1]] = 0.99
-        for after, before in zip(order[:0:-1], order[-2::-1], strict=True):
-            placed[before] = min(placed[before], placed[after] - apart)
-    return [float(y) for y in placed]
+    wanted = np.array(heights, dtype=float)[order]
+    steps = apart * np.arange(len(order))
+    # Up from below and down from above; the middle of both keeps the distances of each.
+    up = np.maximum.accumulate(wanted - steps) + steps
+    down = np.minimum.accumulate((wanted - steps)[::-1])[::-1] + steps
+    placed = (up + down) / 2
+    placed -= max(0.0, placed[-1] - (1 - apart / 4))
+    found = np.empty(len(order))
+    found[order] = placed
+    return [float(y) for y in found]

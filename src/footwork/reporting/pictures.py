@@ -140,7 +140,7 @@ class Album:
             self.without_room += 1
             return None
         self._room -= len(text)
-        self._rules.append(f".{name}{{background-image:url(data:image/jpeg;base64,{text})}}")
+        self._rules.append(f".photo.{name}{{background-image:url(data:image/jpeg;base64,{text})}}")
         return name
 
     def style(self) -> Markup:

@@ -20,7 +20,7 @@ from footwork.verbs.photos import (
 )
 from footwork.verbs.searching import check_sources, queries, sources
 from footwork.verbs.training import ablate
-from footwork.verbs.truth import Compared, bases, compare, demo, judge, report
+from footwork.verbs.truth import Compared, bases, compare, demo, judge, lock, report
 from footwork.verbs.upkeep import backup, decisions, restore, undo
 from footwork.verbs.use import predict, train
 
@@ -49,6 +49,7 @@ __all__ = [
     "init",
     "judge",
     "label",
+    "lock",
     "predict",
     "provenance",
     "queries",

@@ -98,6 +98,7 @@ def compare(
     precision: Literal["float32", "bfloat16"] | None = None,
     permutations: int | None = None,
     everything: bool = False,
+    open_lock: bool = False,
     photos: bool = True,
     progress: Progress | None = None,
 ) -> Compared:
@@ -106,7 +107,8 @@ def compare(
     What is not given is taken from footwork.toml. weights: base name -> file, 'imagenet' or
     'random'. break_contract: 'unit-range', 'right-then-divided'. permutations: refit every
     recipe so often on permuted labels, to see whether it learnt anything. everything: all recipes
-    but `seed`; where the base `pose` can run, it too, alone and beside the first base. photos:
+    but `seed`; where the base `pose` can run, it too, alone and beside the first base. open_lock:
+    score on the photos in the lock-box, too, once more. photos:
     False makes a report without pictures of people.
     """
     from footwork.evaluate import experiment
@@ -130,8 +132,47 @@ def compare(
     known = registry(opened)
     wanted = [several(known, name) for name in opened.config.compare.bases]
     with Catalog.open(opened.folder) as catalog:
-        run = experiment.compare(opened, catalog, wanted, progress or Progress())
+        if open_lock and not catalog.lock_box().images:
+            raise UsageError("Nothing is locked away; `footwork lock 20%` would do that.")
+        run = experiment.compare(
+            opened, catalog, wanted, progress or Progress(), open_lock=open_lock
+        )
         return described(run, catalog, photos=photos)
+
+
+def lock(share: float, *, project: Place = HERE, who: str = "somebody") -> int:
+    """Lock a share of the labelled photos away, by class and in whole groups; returns how many.
+
+    share: 0.05 to 0.5. Nothing looks at them but `compare(open_lock=True)`, and that is counted.
+    Raises UsageError if some are locked already, DataError where the photos do not allow it.
+    """
+    from footwork.evaluate.dataset import data_set, sides
+    from footwork.folds import cross_validation
+
+    if not 0.05 <= share <= 0.5:
+        raise UsageError(f"The share to lock away is 5 % to 50 %; this is {100 * share:g} %.")
+    opened = open_project(project)
+    with Catalog.open(opened.folder) as catalog:
+        if catalog.lock_box().images:
+            raise UsageError(
+                "Photos are locked away already. Open them with `footwork compare --open-lock`, or "
+                "take that decision back: `footwork undo --list` says its number."
+            )
+        everything = data_set(catalog.labelled(), opened.config.classes)
+        data = everything.subset(sides(everything).inside)
+        photos = data.photos
+        (cut,) = cross_validation(
+            photos.label,
+            photos.group,
+            image=photos.image,
+            folds=round(1 / share),
+            repeats=1,
+            seed=opened.config.compare.seed,
+            classes=data.classes,
+        )
+        chosen = [photos.image[i] for i in cut[0].test]
+        catalog.lock(chosen, f"person:{who}")
+    return len(chosen)
 
 
 def all_there_is(project: Project) -> dict[str, object]:

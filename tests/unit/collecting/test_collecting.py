@@ -15,11 +15,12 @@ import pytest
 
 from collected_photos import opened
 from footwork.catalog import Catalog
-from footwork.collecting.collect import Collected, Collector, Remembering
+from footwork.collecting.collect import Collected, Collector
 from footwork.collecting.hits import Hit, Query, SourceProblem, Trouble
 from footwork.collecting.keep import Answer, Keeper
 from footwork.collecting.ledger import Ledger
 from footwork.collecting.plan import LIMIT, Course
+from footwork.collecting.remembering import Remembering
 from footwork.collecting.sources.commons import Commons
 from footwork.collecting.sources.flickr import Flickr
 from footwork.collecting.sources.openverse import Openverse

@@ -18,7 +18,7 @@ from footwork.collecting.web import open_web
 from footwork.project import FetchSettings
 from hostile_server import JPEG
 
-Handler = Callable[[aiohttp_web.Request], aiohttp_web.Response]
+Handler = Callable[[aiohttp_web.BaseRequest], aiohttp_web.Response | None]
 
 
 class Watch:
@@ -34,7 +34,7 @@ class Watch:
         self.most = 0
         self.port = 0
 
-    async def handle(self, request: aiohttp_web.Request) -> aiohttp_web.Response:
+    async def handle(self, request: aiohttp_web.BaseRequest) -> aiohttp_web.Response:
         self.times.append(time.monotonic())
         self.paths.append(request.path)
         self.headers.append(dict(request.headers))
@@ -126,8 +126,34 @@ def test_connections_in_all_are_kept() -> None:
     assert watch.most == 6
 
 
+def test_the_rate_of_a_host_is_kept_where_connections_are_scarce() -> None:
+    """A slow host holds the only connection; the others' requests must not leave in a heap."""
+    slow, watch = Watch(takes_s=0.4), Watch()
+
+    async def run() -> None:
+        async with slow.open(), watch.open():
+            settings = FetchSettings(
+                rate_per_host=20,
+                connections_per_host=8,
+                connections=1,
+                allow_addresses=(f"127.0.0.1:{slow.port}", f"127.0.0.1:{watch.port}"),
+            )
+            async with open_web(settings) as web:
+                photos = Photos(web)
+                await photos.photo(f"http://127.0.0.1:{watch.port}/robots-known.jpg")
+                first = asyncio.create_task(photos.photo(f"http://127.0.0.1:{slow.port}/a.jpg"))
+                await asyncio.sleep(0.1)
+                urls = [f"http://127.0.0.1:{watch.port}/{n}.jpg" for n in range(8)]
+                await asyncio.gather(first, *[photos.photo(url) for url in urls])
+
+    asyncio.run(run())
+    gaps = [after - before for before, after in zip(watch.times, watch.times[1:], strict=False)]
+    assert len(gaps) == 10
+    assert min(gaps) >= 0.04
+
+
 def test_robots_refusal_means_no_request() -> None:
-    def answer(request: aiohttp_web.Request) -> aiohttp_web.Response | None:
+    def answer(request: aiohttp_web.BaseRequest) -> aiohttp_web.Response | None:
         if request.path == "/robots.txt":
             return aiohttp_web.Response(text="User-agent: *\nDisallow: /private/")
         return None
@@ -144,7 +170,7 @@ def test_robots_refusal_means_no_request() -> None:
 
 
 def test_crawl_delay_is_obeyed() -> None:
-    def answer(request: aiohttp_web.Request) -> aiohttp_web.Response | None:
+    def answer(request: aiohttp_web.BaseRequest) -> aiohttp_web.Response | None:
         if request.path == "/robots.txt":
             return aiohttp_web.Response(text="User-agent: *\nCrawl-delay: 0.3\nDisallow:")
         return None
@@ -162,7 +188,7 @@ def test_retry_after_is_obeyed_by_the_whole_host(in_words: bool) -> None:
     """While one photo waits, no other asks either."""
     refused: list[float] = []
 
-    def answer(request: aiohttp_web.Request) -> aiohttp_web.Response | None:
+    def answer(request: aiohttp_web.BaseRequest) -> aiohttp_web.Response | None:
         if request.path == "/a.jpg" and not refused:
             refused.append(time.monotonic())
             until = datetime.now(UTC) + timedelta(seconds=2)
@@ -182,7 +208,7 @@ def test_retry_after_is_obeyed_by_the_whole_host(in_words: bool) -> None:
 def test_a_host_that_asks_for_too_long_a_pause_is_left_for_later() -> None:
     """And the rest of its photos say so, without asking."""
 
-    def answer(request: aiohttp_web.Request) -> aiohttp_web.Response | None:
+    def answer(request: aiohttp_web.BaseRequest) -> aiohttp_web.Response | None:
         if request.path.endswith(".jpg"):
             return aiohttp_web.Response(status=503, headers={"Retry-After": "3600"})
         return None
@@ -200,7 +226,7 @@ def test_a_host_that_asks_for_too_long_a_pause_is_left_for_later() -> None:
 def test_back_off_doubles_with_jitter_and_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(politeness, "BACK_OFF_S", 0.1)
 
-    def answer(request: aiohttp_web.Request) -> aiohttp_web.Response | None:
+    def answer(request: aiohttp_web.BaseRequest) -> aiohttp_web.Response | None:
         return aiohttp_web.Response(status=503) if request.path.endswith(".jpg") else None
 
     watch = Watch(answer)
@@ -228,7 +254,7 @@ def test_a_dead_host_is_not_waited_for_again_and_again() -> None:
 
 
 def test_what_is_known_is_asked_for_by_its_etag() -> None:
-    def answer(request: aiohttp_web.Request) -> aiohttp_web.Response | None:
+    def answer(request: aiohttp_web.BaseRequest) -> aiohttp_web.Response | None:
         known = request.headers.get("If-None-Match") == '"v1"'
         return aiohttp_web.Response(status=304) if known else None
 

@@ -79,7 +79,9 @@ EXCLUDE = {"en": ["bjj", "jiu jitsu", "submission", "MMA"], "ja": ["柔術", "�
         ("ＢＪＪ　ヒールフック", "bjj"),  # full width
         ("File:mma_heel_hook.jpg", "MMA"),
         ("ブラジリアン柔術のヒールフック", "柔術"),
-        ("レスリング ヒールフック", "ﾚｽﾘﾝｸﾞ"),  # half width in the toml
+        ("全日本レスリング大会", "ﾚｽﾘﾝｸﾞ"),  # half width in the toml
+        ("ﾌﾞﾗｼﾞﾙ柔 術", "柔術"),  # blanks do not part words there
+        ("全日本ﾚｽﾘﾝｸﾞ大会", "ﾚｽﾘﾝｸﾞ"),
         ("Climbing in Commanche, heel hook", None),  # mma is inside a word
         ("Submissions of the photo contest", None),
         ("ボルダリング ヒールフック", None),
@@ -151,6 +153,14 @@ def test_wrong_edits_change_nothing(
     with pytest.raises(UsageError, match="does not hold"):
         remove(toml, *arguments)
     assert toml.read_bytes() == before
+
+
+def test_an_edit_that_the_toml_does_not_allow_is_not_written(tmp_path: Path) -> None:
+    file = tmp_path / "footwork.toml"
+    file.write_text('name = "no classes yet"\n', encoding="utf-8")
+    with pytest.raises(DataError, match="must do as a folder name"):
+        add(file, "a/b", "en", "x")
+    assert file.read_text(encoding="utf-8") == 'name = "no classes yet"\n'
 
 
 def test_a_broken_toml_is_told_and_left(tmp_path: Path) -> None:

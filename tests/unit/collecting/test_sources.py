@@ -12,7 +12,8 @@ from footwork.collecting import registry
 from footwork.collecting.hits import Hit, Query, Source, SourceProblem, Trouble
 from footwork.collecting.sources.ddgs import Ddgs
 from footwork.collecting.sources.flickr import Flickr
-from footwork.project import Project, checked_config
+from footwork.collecting.web import open_web
+from footwork.project import FetchSettings, Project, checked_config
 from no_web import NoWeb
 from source_servers import APIS, KEY, SAYS_LICENCE, SEARCHED, Api, Misbehaviour, SourceServers
 
@@ -20,6 +21,7 @@ HEEL = Query("heel_hook", "en", "climbing heel hook")
 JAPANESE = Query("heel_hook", "ja", "ヒールフック クライミング")
 TOE = Query("toe_hook", "fr", "crochet de pointe")
 QUERIES = (HEEL, JAPANESE, TOE)
+COUNTED = ("openverse", "flickr", "pexels", "pixabay", "gbif", "searxng")  # pages by number
 SAYS_AUTHOR = {*SAYS_LICENCE, "pexels", "pixabay"}
 PHOTOS = {
     "heel_hook": [b"\xff\xd8heel %d" % number for number in range(450)],
@@ -151,7 +153,12 @@ def test_a_source_without_end_ends(
         hits = []
 
     assert len(hits) == (0 if how == "empty-pages" else servers.page_size)
-    assert len(servers.requests[api]) <= 12
+    pages = {"empty-pages": 1, "looping-cursor": 2, "same-page": 4}[how]
+    if api == "ddgs":  # its cursors are its pages' numbers; each takes a token, and Bing when empty
+        pages = {"empty-pages": 3}.get(how, 8)
+    elif api in COUNTED and how == "looping-cursor":
+        pages = 4
+    assert len(servers.requests[api]) == pages + (api == "flickr")  # which says its licences, too
 
 
 @pytest.mark.parametrize("api", ["flickr", "pexels", "pixabay"])
@@ -240,3 +247,16 @@ def test_searxng_without_json_says_what_to_change(servers: SourceServers, projec
     servers.misbehave("searxng", "403")
     with pytest.raises(SourceProblem, match="Add json to search: formats"):
         servers.found(registry.made(project, "searxng"), HEEL)
+
+
+def test_an_instance_at_home_must_be_allowed_by_its_address(project: Project) -> None:
+    """And the sentence says so, instead of blaming the instance."""
+
+    async def search() -> list[Hit]:
+        source = registry.made(project, "searxng")
+        async with open_web(FetchSettings()) as web:
+            return [hit async for hit in source.search(HEEL, web, limit=1)]
+
+    with pytest.raises(SourceProblem, match="allow_addresses") as caught:
+        asyncio.run(search())
+    assert "formats" not in caught.value.reason

@@ -97,8 +97,7 @@ def test_files_are_counted_down_to_the_same_bytes(tmp_path: Path) -> None:
         # A copy under another label, and all photos of a conflict, are not held against each other.
         one, other = sorted(row.image for row in catalog.labelled() if row.label == "b")[:2]
         third = next(r.image for r in catalog.labelled() if r.label == "a" and r.image not in names)
-        pairs = [Pair(*sorted((one, other)), 1, None, ("hash",)),  # type: ignore[misc]
-                 Pair(*sorted((one, third)), 1, None, ("hash",))]  # type: ignore[misc]  # fmt: skip
+        pairs = [Pair.of(one, other, 1), Pair.of(one, third, 1)]
         catalog.keep(pairs, [Copy(other, one, 1, None, ("hash",), "")])
         with_copy = files_of(catalog, project)
         assert with_copy is not None

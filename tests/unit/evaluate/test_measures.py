@@ -91,7 +91,9 @@ def test_standard_errors_are_scipys_bootstrap(which: str) -> None:
     else:
         estimate = (mean_log_loss if which == "log_loss" else mean_brier)(made, "one")
         assert estimate is not None
-        ours = (estimate.high - estimate.value) / made.reach
+        ours = (estimate.value - estimate.low) / made.reach
+        longer = np.exp(made.reach * ours / estimate.value)
+        assert estimate.high == pytest.approx(estimate.value * longer)
         theirs = bootstrap((losses,), np.mean, n_resamples=3000, rng=1)
 
     assert ours == pytest.approx(theirs.standard_error, rel=0.06)  # 1.3 and 1.6 % Monte Carlo

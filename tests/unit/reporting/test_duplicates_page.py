@@ -45,7 +45,7 @@ def keep(catalog: Catalog, groups: dict[int, list[int]]) -> None:
         for best, others in groups.items()
         for n in others
     ]
-    pairs = [Pair(*sorted((c.image, c.best)), 4, 0.97123, c.evidence) for c in copies]  # type: ignore[misc]
+    pairs = [Pair.of(c.image, c.best, 4, 0.97123, c.evidence) for c in copies]
     catalog.keep(pairs, copies)
 
 

@@ -10,7 +10,7 @@ import pytest
 from footwork.errors import DataError, EnvironmentProblem
 from footwork.records import Leaderboard
 from footwork.reporting.page import count, quantity, score, write_report
-from footwork.reporting.sections import interval_sentence
+from footwork.reporting.sections import interval_sentence, pair_rows
 from footwork.runs import Run
 from synthetic_run import CLASSES, board_of, entry_infos, jpeg_of, made_run
 
@@ -285,8 +285,27 @@ def test_the_interval_says_what_it_estimates(tmp_path: Path) -> None:
 
     said = interval_sentence(board)
     assert "trained on 4/5 of as many groups" in said
-    assert "√(1 + 5/4) = 1.50" in said
+    assert "widened by √2" in said
     assert "very models" in interval_sentence(board.model_copy(update={"kind": "model"}))
+
+
+def test_tiers_and_pairs_are_shown(tmp_path: Path) -> None:
+    run = made_run(tmp_path)
+    board = board_of(run.predictions)
+    page, _ = page_of(run)
+
+    assert page.text.count("tier 1") >= 1
+    assert "All 3 comparisons of two entries" in page.text  # the broken contract is in no pair
+    shown = pair_rows(board, run.entries)
+    assert [row[:2] for row in shown] == [
+        ("efficientnet_lite0 · probe", "my_network · probe"),
+        ("efficientnet_lite0 · probe", "ResNet50 · probe"),
+        ("my_network · probe", "ResNet50 · probe"),
+    ]
+    for row in shown:
+        assert row[2] in page.text
+        assert row[5] != "–"  # the folds' test of accuracy
+        assert row[6:] == ("–", "–")  # a photo failed; and every photo is answered five times
 
 
 def test_missing_answers_are_explained(tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ class SearXNG(Paged):
         try:
             raw = await web.get_json(f"{self.url}/search", params=params)
         except SourceProblem as problem:
-            if problem.trouble in ("refused", "key"):
+            if "answers 403" in problem.reason:
                 raise SourceProblem(
                     "refused",
                     f"searxng refuses JSON ({problem.reason}). Add json to search: formats: in "
