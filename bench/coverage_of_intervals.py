@@ -301,7 +301,8 @@ def stated_photos(lines: Lines) -> Floats:
     """Return 'about N photos would show a difference of 0.05 with 80 % power' per draw."""
     photos = float(column(lines, "photos")[0])
     error = column(lines, "difference_se")[:, 0] * column(lines, "widening")
-    return np.asarray(photos * ((1.959964 + 0.841621) * error / 0.05) ** 2)
+    spread = 0.841621 / np.sqrt(column(lines, "widening"))  # as in evaluate/board_words.py
+    return np.asarray(photos * ((1.959964 + spread) * error / 0.05) ** 2)
 
 
 def with_power(cell: Cell, folder: Path) -> Cell | None:

@@ -26,7 +26,6 @@ from footwork import scores
 from footwork.errors import DataError
 from footwork.evaluate.curve import CurveTable, measure_curve
 from footwork.evaluate.forecast import forecast_at, resampled, scores_at
-from footwork.evaluate.power_law import fit_power_law
 from footwork.importing.layouts import find_rows
 from footwork.models.bases import registry
 from footwork.models.features import feature_key, features
@@ -134,25 +133,25 @@ def backtest(
                 print(f"{name}, {share:.0%}: {error}")
                 break
             value, draws = scores_at(table), resampled(table, part)
-            law = fit_power_law(table.trained, value[:, 0])
             said, _ = forecast_at(table, value, draws, full)
             rows.append({
                 "data": name, "share": round(share, 2), "from": float(table.trained[-1]),
-                "to": full, "there": there, "law": float(law.at(full)), "said": said.value,
+                "to": full, "there": there, "law": said.value,
                 "low": said.low, "high": said.high, "dull": float(value[-1, 0]),
             })  # fmt: skip
     return rows
 
 
 def summary(rows: list[dict[str, float | str]]) -> None:
-    """Print mean absolute errors; 'said' is what `footwork curve` says: the law or the dull one."""
-    print(f"{'data':30} {'from':>5} {'to':>5} {'score':>6} {'law':>7} {'dull':>7} {'said':>7}"
+    """Print mean absolute errors: of the law, of the dull forecast, of the mean of both."""
+    print(f"{'data':30} {'from':>5} {'to':>5} {'score':>6} {'law':>7} {'dull':>7} {'half':>7}"
           f" {'law bias':>9} {'dull bias':>9} {'in interval':>12}")  # fmt: skip
-    names = ("law", "dull", "said", "there", "from", "to", "low", "high")
+    names = ("law", "dull", "there", "from", "to", "low", "high")
     for name, share in sorted({(str(r["data"]), float(r["share"])) for r in rows}):
         some = [r for r in rows if (r["data"], r["share"]) == (name, share)]
         get = {k: np.array([float(r[k]) for r in some]) for k in names}
-        off = {k: get[k] - get["there"] for k in ("law", "dull", "said")}
+        off = {k: get[k] - get["there"] for k in ("law", "dull")}
+        off["half"] = (off["law"] + off["dull"]) / 2
         inside = np.mean((get["low"] <= get["there"]) & (get["there"] <= get["high"]))
         errors = " ".join(f"{np.abs(one).mean():7.4f}" for one in off.values())
         print(f"{name:30} {get['from'].mean():5.0f} {get['to'].mean():5.0f} "

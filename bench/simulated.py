@@ -48,7 +48,7 @@ class Design:
         sizes: list[int] = []
         while sum(sizes) < photos:
             sizes.append(min(int(rng.integers(1, self.largest_group + 1)), photos - sum(sizes)))
-        if len(sizes) >= FOLDS_NEED:
+        if len(sizes) >= FOLDS_NEED or photos < FOLDS_NEED:  # too few: for fixed models only
             return np.array(sizes)
         spread = rng.multinomial(photos - FOLDS_NEED, np.full(FOLDS_NEED, 1 / FOLDS_NEED))
         return np.asarray(1 + spread)

@@ -73,6 +73,7 @@ class SourceServers(Answers):
     page_size: int = 10
     latency_s: float = 0.0
     titles: Mapping[int, str] = field(default_factory=dict)
+    authors: int = 40  # different ones; photos of one author are one fold group
 
     def __post_init__(self) -> None:
         self.requests: dict[str, list[str]] = defaultdict(list)
@@ -202,7 +203,7 @@ class SourceServers(Answers):
                     path = f"/{api}/{number}.{suffix}"
                     self._files[path] = data
                     title = self.titles.get(number, f"{one} no. {number}")
-                    author = f"Author {number % 40}"
+                    author = f"Author {number % self.authors}"
                     licence = LICENCES[number % len(LICENCES)]
                     url = self.url("photos") + path
                     offers.append(Photo(number, data, url, title, author, licence))

@@ -15,7 +15,9 @@ from footwork.copies import REPLACED
 from footwork.errors import DataError
 from footwork.tombstones import TAKEDOWN
 
-LAST = "SELECT max(id) FROM decision WHERE undone_at IS NULL AND verb <> ?"
+# Taken back by their number only: nobody asks for that by the way.
+BY_NUMBER = (TAKEDOWN, "lock", "open-lock")
+LAST = "SELECT max(id) FROM decision WHERE undone_at IS NULL AND verb NOT IN (?, ?, ?)"
 DECISION = "id, at, who, verb, sha256, detail, undone_at"
 
 
@@ -108,9 +110,9 @@ def may_count_again(connection: sqlite3.Connection, decision: Decision) -> bool:
 def undo_last(connection: sqlite3.Connection, now: str) -> Undone:
     """Take back the last decision that counts. Raises DataError if none does.
 
-    A takedown is only taken back by its number: nobody asks for it by the way.
+    Those of BY_NUMBER are left alone.
     """
-    row = connection.execute(LAST, (TAKEDOWN,)).fetchone()
+    row = connection.execute(LAST, BY_NUMBER).fetchone()
     if row[0] is None:
         raise DataError("There is no decision to take back.")
     return undo_one(connection, row[0], now)
@@ -119,7 +121,7 @@ def undo_last(connection: sqlite3.Connection, now: str) -> Undone:
 def undo_all(connection: sqlite3.Connection, now: str) -> Undone:
     """Take back everything, the last first, until nothing counts any more."""
     taken: list[Decision] = []
-    while connection.execute(LAST, (TAKEDOWN,)).fetchone()[0] is not None:
+    while connection.execute(LAST, BY_NUMBER).fetchone()[0] is not None:
         taken += undo_last(connection, now).taken_back
     return Undone(tuple(sorted(taken, key=lambda decision: decision.number)), ())
 

@@ -14,6 +14,7 @@ from pydantic import AfterValidator, Field, ValidationError, field_validator, mo
 from footwork.errors import DataError, UsageError, nearest
 from footwork.files import write_text
 from footwork.models.contract import InputContract
+from footwork.models.finetune import FinetuneSettings
 from footwork.models.seed import SeedSettings
 from footwork.models.views import MOST_DRAWS, View
 from footwork.records import Position, Record, Split
@@ -57,12 +58,13 @@ class BaseSettings(Record):
 class RecipeSettings(Record):
     """[recipes.NAME]: how a head is trained on what a base model says."""
 
-    kind: Literal["probe", "average", "strong", "seed"] = Field(
+    kind: Literal["probe", "average", "strong", "seed", "finetune"] = Field(
         "probe",
         description="'probe': standardised features, logistic regression, balanced weights; "
         "'average': a probe per base or joined view, their answers weighed on training photos; "
         "'strong': the linear head and its temperature are chosen on training photos; "
-        "'seed': the original experiment's training by Keras, see `training`",
+        "'seed': the original experiment's training by Keras, see `training`; "
+        "'finetune': the probe, then the last layers of the base with it, see `finetuning`",
     )
     views: tuple[View, ...] = Field(
         (), description="what the base is shown; its own crop when left out ('own')"
@@ -81,12 +83,17 @@ class RecipeSettings(Record):
         None, description="how Keras trains, for kind 'seed'; the original's way when left out"
     )
 
+    finetuning: FinetuneSettings | None = Field(
+        None, description="how the base is trained further, for kind 'finetune'"
+    )
+
     @model_validator(mode="after")
-    def training_is_for_seed(self) -> "RecipeSettings":
-        if self.training is not None and self.kind != "seed":
-            raise ValueError("`training` is for recipes of kind 'seed'")
-        if self.kind == "seed" and (self.views or self.joined or self.bank):
-            raise ValueError("a recipe of kind 'seed' takes its settings from `training` alone")
+    def training_has_its_own_settings(self) -> "RecipeSettings":
+        for kind, name in (("seed", "training"), ("finetune", "finetuning")):
+            if getattr(self, name) is not None and self.kind != kind:
+                raise ValueError(f"`{name}` is for recipes of kind '{kind}'")
+            if self.kind == kind and (self.views or self.joined or self.bank):
+                raise ValueError(f"a recipe of kind '{kind}' takes its settings from `{name}`")
         return self
 
     @model_validator(mode="after")

@@ -17,6 +17,8 @@ from PIL import Image
 
 from footwork.duplicates.edits import Pixels, edited
 
+FAST = ("--no-features", "--radius", "8")  # nothing is calibrated, no network asked
+
 
 def footwork(*words: str | Path, code: int = 0) -> subprocess.CompletedProcess[str]:
     done = subprocess.run(
@@ -70,7 +72,7 @@ def state(folder: Path) -> list[tuple[str, int, int]]:
 
 def test_a_folder_is_read_and_left_as_it_was(photos: Path, tmp_path: Path) -> None:
     before = state(photos)
-    answer = found(photos, "--no-features")
+    answer = found(photos, *FAST)
 
     pairs = {(p["a"], p["b"]): p for p in answer["pairs"]}
     assert pairs.keys() == {
@@ -92,7 +94,7 @@ def test_a_folder_is_read_and_left_as_it_was(photos: Path, tmp_path: Path) -> No
 
 
 def test_the_table_and_the_csv_say_the_same(photos: Path, tmp_path: Path) -> None:
-    done = footwork(photos, "--no-features", "--radius", "8", "--csv", tmp_path / "found.csv")
+    done = footwork(photos, *FAST, "--csv", tmp_path / "found.csv")
     assert "3 copies in 3 groups among 9 files" in done.stdout
     assert "Radius 8 of 64 bits, as asked" in done.stdout
     assert "Two classes for one photo" in done.stdout
@@ -114,7 +116,7 @@ def test_against_an_old_folder_only_what_is_new_is_left(photos: Path, tmp_path: 
     save(new / "a" / "known.jpg", edited(scene(4), "jpeg", 1))
     save(new / "a" / "0.png", scene(10))
     save(new / "a" / "twice.jpg", edited(scene(10), "resize", 0))
-    done = footwork(new, "--against", photos, "--no-features", "--csv", tmp_path / "found.csv")
+    done = footwork(new, "--against", photos, *FAST, "--csv", tmp_path / "found.csv")
     assert "1 of 3 files are new" in done.stdout
     assert "a/0.png" in done.stdout
     with (tmp_path / "found.csv").open() as file:
@@ -124,22 +126,22 @@ def test_against_an_old_folder_only_what_is_new_is_left(photos: Path, tmp_path: 
     assert rows["a/known.jpg"]["kept"] == str(photos / "a" / "4.png")
     assert rows["a/known.jpg"]["reason"] == "the kept one was there before"
 
-    answer = found(new, "--against", photos, "--no-features")
+    answer = found(new, "--against", photos, *FAST)
     assert len(answer["pairs"]) == 2, "what is doubled among the old ones was not asked for"
 
 
 def test_a_folder_given_twice_is_one_folder_and_has_nothing_new(photos: Path) -> None:
-    once, twice = found(photos, "--no-features"), found(photos, photos, "--no-features")
+    once, twice = found(photos, *FAST), found(photos, photos, *FAST)
     assert len(twice["pairs"]) == len(once["pairs"])
-    assert "0 of 9 files are new" in footwork(photos, "--against", photos, "--no-features").stdout
+    assert "0 of 9 files are new" in footwork(photos, "--against", photos, *FAST).stdout
 
 
 def test_a_changed_file_under_the_same_name_is_seen(photos: Path) -> None:
-    assert len(found(photos, "--no-features")["pairs"]) == 3
+    assert len(found(photos, *FAST)["pairs"]) == 3
     stamp = (photos / "b" / "again.png").stat()
     save(photos / "b" / "again.png", scene(20))
     os.utime(photos / "b" / "again.png", ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
-    assert len(found(photos, "--no-features")["pairs"]) == 2
+    assert len(found(photos, *FAST)["pairs"]) == 2
 
 
 def test_names_and_order_of_files_do_not_matter(photos: Path, tmp_path: Path) -> None:
@@ -150,7 +152,7 @@ def test_names_and_order_of_files_do_not_matter(photos: Path, tmp_path: Path) ->
         shutil.copy(path, target)
         name = f"{path.parent.name}/{path.name}"
         renamed[f"{path.parent.name}/{target.name}"] = name
-    first, second = (found(f, "--no-features") for f in (photos, tmp_path / "renamed"))
+    first, second = (found(f, *FAST) for f in (photos, tmp_path / "renamed"))
     groups = {frozenset([g["keep"], *g["copies"]]) for g in first["groups"]}
     assert groups == {
         frozenset(renamed[name] for name in (g["keep"], *g["copies"])) for g in second["groups"]
@@ -163,12 +165,12 @@ def test_mirrored_copies_and_crops_are_found_where_asked(tmp_path: Path) -> None
         save(folder / f"{seed}.png", scene(seed))
     save(folder / "flipped.jpg", edited(scene(0), "flip", 0))
     save(folder / "crop.png", edited(scene(1), "crop", 2))
-    assert found(folder, "--no-features")["pairs"] == []
+    assert found(folder, *FAST)["pairs"] == []
     plain = found(folder, "--radius", "8")["pairs"]
     assert [(p["a"], p["b"], p["evidence"]) for p in plain] == [
         ("1.png", "crop.png", ["features", "detail"])
     ]
-    mirrored = found(folder, "--radius", "8", "--mirror", "--no-features")["pairs"]
+    mirrored = found(folder, *FAST, "--mirror")["pairs"]
     assert [(p["a"], p["b"], p["evidence"]) for p in mirrored] == [
         ("0.png", "flipped.jpg", ["hash (mirrored)"])
     ]
@@ -185,7 +187,7 @@ def test_thousands_of_equal_files_are_one_group(tmp_path: Path) -> None:
     for number in range(300):  # what follows the end of a JPEG is not looked at
         (folder / f"other{number:04}.jpg").write_bytes(data + b"%d" % number)
     save(folder / "single.png", scene(1))
-    answer = found(folder, "--no-features", "--radius", "8")
+    answer = found(folder, *FAST)
     assert len(answer["groups"]) == 1
     assert len(answer["groups"][0]["copies"]) == 2300
     assert len(answer["pairs"]) == 2300, "a chain, not two and a half million"

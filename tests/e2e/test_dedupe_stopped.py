@@ -20,7 +20,7 @@ from photo_folders import contents
 
 FOOTWORK = [sys.executable, "-m", "footwork"]
 RADIUS = 8  # a given one: what is tested here is not how it is chosen, which takes seconds
-DEDUPE = [*FOOTWORK, "dedupe", "--json", "--radius", str(RADIUS)]
+DEDUPE = [*FOOTWORK, "dedupe", "--json", "--radius", str(RADIUS), "--no-features"]
 DERIVED = {"hash", "pair", "copy", "decision"}  # what dedupe writes; all else is not its business
 
 
@@ -87,7 +87,7 @@ def test_killed_at_twenty_random_moments_the_rerun_gives_the_same(
         database.close()
         assert grouped in (0, 21), "groups appear whole or not at all"
         half_way += hashed > 0 and process.returncode != 0
-        found = verbs.dedupe(project=project, max_bits=RADIUS)
+        found = verbs.dedupe(project=project, max_bits=RADIUS, features=False)
         assert groups(project) == expected
         assert untouched(project) == before, "nothing was lost"
         assert found.conflicts == 1
@@ -99,8 +99,8 @@ def test_undo_back_to_the_start_restores_every_row(imported: Path, tmp_path: Pat
     with Catalog.open(project) as catalog:
         before = [(row.image, row.label, row.path) for row in catalog.labelled()]
     rows = untouched(project)
-    verbs.dedupe(project=project, max_bits=RADIUS)
-    verbs.dedupe(project=project, max_bits=0)
+    verbs.dedupe(project=project, max_bits=RADIUS, features=False)
+    verbs.dedupe(project=project, max_bits=0, features=False)
     with Catalog.open(project) as catalog:
         assert [(row.image, row.label, row.path) for row in catalog.labelled()] != before
 
@@ -121,10 +121,12 @@ def test_undo_back_to_the_start_restores_every_row(imported: Path, tmp_path: Pat
         assert catalog.copies() == []
     assert untouched(project) == rows
 
-    assert verbs.dedupe(project=project, max_bits=RADIUS).copies == (), (
+    assert verbs.dedupe(project=project, max_bits=RADIUS, features=False).copies == (), (
         "what was taken apart stays apart"
     )
-    assert len(verbs.dedupe(project=project, max_bits=RADIUS, again=True).copies) == 21
+    assert (
+        len(verbs.dedupe(project=project, max_bits=RADIUS, features=False, again=True).copies) == 21
+    )
     nothing = subprocess.run([*FOOTWORK, "undo", "99"], cwd=project, capture_output=True, text=True)
     assert nothing.returncode == 3
     assert "no decision 99" in nothing.stderr.replace("\n", " ")
@@ -132,7 +134,7 @@ def test_undo_back_to_the_start_restores_every_row(imported: Path, tmp_path: Pat
 
 def test_two_processes_on_one_catalog_wait_for_each_other(imported: Path, tmp_path: Path) -> None:
     alone = shutil.copytree(imported, tmp_path / "alone")
-    verbs.dedupe(project=alone, max_bits=RADIUS)
+    verbs.dedupe(project=alone, max_bits=RADIUS, features=False)
     project = shutil.copytree(imported, tmp_path / "project")
     held = sqlite3.connect(project / ".footwork" / "catalog.sqlite", isolation_level=None)
     held.execute("BEGIN IMMEDIATE")

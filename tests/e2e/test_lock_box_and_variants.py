@@ -72,7 +72,9 @@ def test_every_opening_is_counted_and_said_and_cannot_be_taken_back(project: Pat
     run = project / "runs" / first["run"]
     assert json.loads((run / "external.json").read_text())["photos"] == 6
     assert first["photos"] == 24
-    footwork("undo", cwd=project)  # of the opening: the look stays a look
+    with Catalog.open(project) as catalog:
+        number = catalog.decisions()[-1].number
+    footwork("undo", str(number), cwd=project)  # of the opening: the look stays a look
     second = json.loads(footwork("compare", *QUICK, "--open-lock", cwd=project).stdout)
     assert "opened for the 2. time" in second["notes"][0]
 
@@ -90,6 +92,11 @@ def test_a_copy_that_comes_later_is_locked_with_its_group(project: Path, tmp_pat
     footwork("dedupe", "--radius", "0", "--no-features", cwd=project)
     seen = json.loads(footwork("status", "--json", cwd=project).stdout)
     assert seen["photos"] == 24
+
+
+def test_undoing_everything_does_not_open_the_lock_box(project: Path) -> None:
+    footwork("undo", "--all", cwd=project)
+    assert json.loads(footwork("status", "--json", cwd=project).stdout)["locked"] > 0
 
 
 def test_nothing_to_open_is_said(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ seeds = st.integers(0, 2**32 - 1)
 
 def clustered(rng: np.random.Generator, count: int, flips: int) -> NDArray[np.uint64]:
     """Codes in three clusters, a few bits apart: as those of copies are."""
-    centres = rng.integers(0, 2**63, 3, dtype=np.uint64)
+    centres = np.random.default_rng(0).integers(0, 2**63, 3, dtype=np.uint64)
     codes = centres[rng.integers(0, 3, count)]
     for _ in range(flips):
         codes = codes ^ (np.uint64(1) << rng.integers(0, 64, count, dtype=np.uint64))
@@ -95,13 +95,15 @@ def test_old_and_new_together_miss_nothing(seed: int, count: int, cut: int) -> N
     vectors = rng.normal(size=(count, 4)).astype(np.float32)
     cut = min(cut, count)
 
-    def pairs(rows: NDArray[np.float32], new: NDArray[np.bool_] | None = None) -> set[object]:
+    def pairs(
+        rows: NDArray[np.float32], new: NDArray[np.bool_] | None = None
+    ) -> set[tuple[int, int]]:
         first, second, _cosines = cosine_pairs(rows, 0.2, count, new)
         return set(zip(first.tolist(), second.tolist(), strict=True))
 
     later = pairs(vectors, np.arange(count) >= cut)
     assert pairs(vectors[:cut]) | later == pairs(vectors)
-    assert all(second >= cut for _first, second in later)  # type: ignore[misc]
+    assert all(pair[1] >= cut for pair in later)
 
 
 @settings(deadline=None, max_examples=30)

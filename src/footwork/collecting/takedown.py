@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import shutil
 import sqlite3
 from collections import defaultdict
 from collections.abc import Collection, Sequence
@@ -238,10 +239,16 @@ def remove_pages(folder: Path, runs: Path, used: Sequence[str]) -> tuple[str, ..
 
 
 def wipe_features(cache: Path, images: Collection[str]) -> int:
-    """Overwrite what networks said of these images with zeros; returns how many vectors."""
+    """Overwrite what networks said of these images with zeros; returns how many vectors.
+
+    Banks hold vectors of a whole data set, nameless: they go, and are made anew when needed.
+    """
     from footwork.models.features import forget_vectors
 
-    return forget_vectors(cache, images) if images else 0
+    if not images:
+        return 0
+    shutil.rmtree(cache / "banks", ignore_errors=True)
+    return forget_vectors(cache, images)
 
 
 def runs_with(runs: Path, images: Collection[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:

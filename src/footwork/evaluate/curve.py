@@ -94,8 +94,11 @@ def sizes_for(label: NDArray[np.int64], folds: int) -> NDArray[np.int64]:
     smallest = max(
         largest / 16, LEAST_OF_CLASS * len(label) / counts[counts > 0].min(), 2 * len(counts)
     )
-    sizes = np.unique(np.geomspace(min(smallest, largest), largest, SIZES).round().astype(np.int64))
-    sizes = sizes[np.append(True, sizes[1:] >= 1.1 * sizes[:-1])]
+    sizes: NDArray[np.int64] = np.unique(
+        np.geomspace(min(smallest, largest), largest, SIZES).round().astype(np.int64)
+    )
+    apart = np.append(True, sizes[1:] >= 1.1 * sizes[:-1])
+    sizes = sizes[np.flatnonzero(apart)]
     if len(sizes) < LEAST_SIZES or sizes[-1] < 2.5 * sizes[0]:
         needed = ceil(2.5 * LEAST_OF_CLASS * folds / (folds - 1))
         raise DataError(
@@ -123,7 +126,8 @@ def growing(fold: Fold, photos: Photos, rng: np.random.Generator) -> NDArray[np.
         end = np.cumsum(size[mine])
         place[mine] = (end - size[mine] * rng.random(len(mine))) / end[-1]
     rank = np.argsort(np.argsort(place, kind="stable"), kind="stable")
-    return fold.train[np.argsort(rank[of], kind="stable")]
+    ordered: NDArray[np.int64] = fold.train[np.argsort(rank[of], kind="stable")]
+    return ordered
 
 
 def first_groups(

@@ -10,7 +10,7 @@ from pathlib import Path
 import footwork
 from footwork.catalog import Catalog
 from footwork.classifier import ClassifierFacts, Promise, base_facts, save_classifier
-from footwork.errors import DataError
+from footwork.errors import DataError, UsageError
 from footwork.evaluate.dataset import DataSet, data_set, sides
 from footwork.evaluate.experiment import Extractor, sample_inputs
 from footwork.machine import library_versions
@@ -65,6 +65,11 @@ def fit_classifier(
             "again, so that the classifier promises what was measured on these very photos."
         )
     (recipe,) = find_recipes([info.recipe], project.config)
+    if recipe.training is not None:
+        raise UsageError(
+            f"{info.recipe} trains through its base to repeat the original's experiment; it makes "
+            "no classifier. Choose an entry of another recipe: --recipe probe."
+        )
     known = registry(project)
     ready = [prepared_as(known, name, info, data, catalog) for name in info.base.split("+")]
     found = "+".join(one.weights_sha256 for one in ready)

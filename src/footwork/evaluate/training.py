@@ -8,8 +8,9 @@ import io
 import itertools
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -108,7 +109,7 @@ def train_entry(
         check_usable(plan.data, album)
         digest = fit_digest(network, base, recipe, plan, seed)
         folder = project.cache / "fits" / digest
-        trainer = LateTrainer(keras, network, settings, len(classes))
+        trainer = LateTrainer(partial(trainer_of, recipe, keras, network, len(classes)), settings)
         answers, fits = fit_folds(
             trainer, plan, album, folder, seed, progress, f"{recipe.name} on {base.name}"
         )
@@ -189,7 +190,9 @@ def remarks(fits: dict[tuple[int, int], Fitted]) -> tuple[str, ...]:
 def fit_digest(network: Trainable, base: Base, recipe: Recipe, plan: Plan, seed: int) -> str:
     """Hash all that decides the fits, the data and the folds included."""
     folds = [[fold.test.tolist() for fold in repeat] for repeat in plan.folds]
-    settings = recipe.training.model_dump(mode="json") if recipe.training else None
+    settings: list[object] = [
+        one and one.model_dump(mode="json") for one in (recipe.training, recipe.finetuning)
+    ]
     whole = [
         base.name,
         network.weights_sha256,
@@ -226,15 +229,25 @@ def pictures(
 class LateTrainer:
     """A Trainer that is built when a fold has to be trained; none of its folds may have to be."""
 
-    def __init__(self, keras: object, base: Trainable, settings: SeedSettings, k: int) -> None:
-        self.parts = keras, base, settings, k
-        self.settings = settings
+    def __init__(self, build: Callable[[], Trainer], settings: SeedSettings) -> None:
+        self.build, self.settings = build, settings
         self.built: Trainer | None = None
 
     def get(self) -> Trainer:
         if self.built is None:
-            self.built = Trainer(*self.parts)
+            self.built = self.build()
         return self.built
+
+
+def trainer_of(recipe: Recipe, keras: object, base: Trainable, k: int) -> Trainer:
+    """Return what trains `base` as the recipe says. Use inside `training_keras`."""
+    if recipe.finetuning is not None:
+        from footwork.models.finetune_fit import FinetuneTrainer
+
+        return FinetuneTrainer(keras, base, recipe.finetuning, k)
+    if recipe.training is None:
+        raise ValueError(f"the recipe {recipe.name} does not train")
+    return Trainer(keras, base, recipe.training, k)
 
 
 def fit_folds(
@@ -271,6 +284,7 @@ def fit_folds(
                     fit_seed(seed, repeat, number),
                     epochs.done,
                     progress.say,
+                    photos.group[train[fit_rows]],
                 )
                 epochs.finish()
                 known = fitted, late.get().predict(album.pixels[test])

@@ -4,9 +4,10 @@ The network is built once; every fold starts again from the same base weights, a
 and a fresh optimiser.
 """
 
+import itertools
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,11 +53,17 @@ class Timed:
 
 
 class Trainer:
-    """A base with the original's head on it. Use inside `trainable.training_keras`."""
+    """A base with the original's head on it. Use inside `trainable.training_keras`.
+
+    loss_at_start: the validation loss of the starting weights, where they may answer, too.
+    group: which of the photos in training belong together.
+    """
 
     def __init__(self, keras: Any, base: Trainable, settings: SeedSettings, k: int) -> None:
         self.keras, self.base, self.settings, self.k = keras, base, settings, k
-        base.model.trainable = not settings.frozen
+        self.loss_at_start = math.inf
+        self.group: Labels = np.arange(0)
+        self.thaw()
         layers = keras.layers
         inputs = keras.Input((base.contract.side, base.contract.side, 3))
         # training=False keeps batch-norm's statistics, as Keras advises for transfer learning.
@@ -68,7 +75,7 @@ class Trainer:
         self.dense.append(layers.Dense(k, activation="softmax"))
         self.model = keras.Model(inputs, self.dense[-1](x))
         self.model.compile(
-            optimizer=keras.optimizers.Adam(settings.learning_rate),
+            optimizer=self.optimizer(),
             loss="sparse_categorical_crossentropy",
             metrics=["accuracy"],
             # XLA on a processor takes minutes to compile a base and then runs it more slowly.
@@ -79,6 +86,18 @@ class Trainer:
         self.start = [
             (variable, np.array(keras.ops.convert_to_numpy(variable))) for variable in kept
         ]
+
+    def thaw(self) -> None:
+        """Say which weights of the base are trained."""
+        self.base.model.trainable = not self.settings.frozen
+
+    def optimizer(self) -> Any:
+        return self.keras.optimizers.Adam(self.settings.learning_rate)
+
+    def stopping(self) -> Any:
+        return self.keras.callbacks.EarlyStopping(
+            patience=self.settings.patience, restore_best_weights=self.settings.restore_best
+        )
 
     def changing(self) -> list[Any]:
         """Return the variables of the model that training moves, random states included."""
@@ -93,6 +112,10 @@ class Trainer:
         for layer, (kernel, bias) in zip(self.dense, head, strict=True):
             layer.kernel.assign(kernel)
             layer.bias.assign(bias)
+
+    def begin(self, train: tuple[Pixels, Labels], held: tuple[Pixels, Labels], seed: int) -> None:
+        """Put the weights in place that the first epoch starts from."""
+        self.fresh(seed)
 
     def timed(self, pixels: Pixels, labels: Labels) -> Timed:
         """Time a batch of photos: one step after the one that compiles, and one validation."""
@@ -125,12 +148,15 @@ class Trainer:
         seed: int,
         epoch_done: Callable[[], None],
         say: Callable[[str], None],
+        group: Labels | None = None,
     ) -> Fitted:
         """Train on photos (n, side, side, 3) with labels, validating on `held` after each epoch.
 
+        group: (n,) codes of photos that belong together; all apart where not given.
         Where memory runs out the batch is halved and training begins again, which `say` tells.
         Raises EnvironmentProblem if even single photos do not fit.
         """
+        self.group = np.arange(len(train[1])) if group is None else group
         batch, remarks = self.settings.batch, []
         while True:
             try:
@@ -161,24 +187,22 @@ class Trainer:
         epoch_done: Callable[[], None],
     ) -> Fitted:
         started = time.perf_counter()
-        self.fresh(seed)
-        weights = class_weights(train[1], self.k, self.settings)
-        stopping = self.keras.callbacks.EarlyStopping(
-            patience=self.settings.patience, restore_best_weights=self.settings.restore_best
-        )
+        self.begin(train, held, seed)
         guard = guarded(self, epoch_done)
         self.model.fit(
             batches(self, train, seed, batch),
+            steps_per_epoch=math.ceil(len(train[1]) / batch),
+            shuffle=False,  # done in `batches`
             validation_data=(self.inputs(held[0]), held[1]),
             epochs=self.settings.epochs,
-            callbacks=[stopping, guard],
-            class_weight={i: float(w) for i, w in enumerate(weights)},
-            shuffle=False,  # of whole batches; the photos are shuffled in every epoch
+            callbacks=[self.stopping(), guard],
             verbose=0,
         )
         curves = np.array(guard.rows, dtype=np.float64).reshape(-1, len(CURVES))
         best = int(np.argmin(curves[:, 2])) + 1 if len(curves) else 0
         kept = best if self.settings.restore_best and not guard.trouble else len(curves)
+        if kept and curves[:, 2].min() >= self.loss_at_start:
+            kept = 0
         remarks = (guard.trouble,) if guard.trouble else ()
         return Fitted(curves, best, kept, time.perf_counter() - started, batch, remarks)
 
@@ -197,29 +221,21 @@ def fed(
     return contract.apply(values, settings.contract)
 
 
-def batches(trainer: Trainer, train: tuple[Pixels, Labels], seed: int, batch: int) -> Any:
-    """Return a keras.utils.PyDataset that augments each batch anew, shuffled in each epoch."""
+def batches(trainer: Trainer, train: tuple[Pixels, Labels], seed: int, batch: int) -> Iterator[Any]:
+    """Yield (inputs, labels, class weights) for ever, shuffled in each epoch, augmented anew.
+
+    One stream, because a back end may fetch ahead: with a keras.utils.PyDataset, Keras 3.15 on
+    TensorFlow begins an iterator after each epoch that it throws away again, whose batches would
+    be augmented for nothing and move the random numbers on.
+    """
     pixels, labels = train
     draw = trainer.augmentation(seed)
-
-    class Batches(trainer.keras.utils.PyDataset):  # type: ignore[misc, name-defined]
-        def __init__(self) -> None:
-            super().__init__()
-            self.epoch = 0
-            self.order = epoch_order(len(labels), seed, 0)
-
-        def __len__(self) -> int:
-            return math.ceil(len(labels) / batch)
-
-        def __getitem__(self, i: int) -> tuple[NDArray[np.float32], Labels]:
-            rows = self.order[i * batch : (i + 1) * batch]
-            return trainer.inputs(draw(pixels[rows])), labels[rows]
-
-        def on_epoch_end(self) -> None:
-            self.epoch += 1
-            self.order = epoch_order(len(labels), seed, self.epoch)
-
-    return Batches()
+    weight = class_weights(labels, trainer.k, trainer.settings)
+    for epoch in itertools.count():
+        order = epoch_order(len(labels), seed, epoch)
+        for start in range(0, len(labels), batch):
+            rows = order[start : start + batch]
+            yield trainer.inputs(draw(pixels[rows])), labels[rows], weight[labels[rows]]
 
 
 def guarded(trainer: Trainer, epoch_done: Callable[[], None]) -> Any:

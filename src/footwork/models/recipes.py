@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from footwork.errors import UsageError, nearest
+from footwork.models.finetune import FinetuneSettings
 from footwork.models.seed import SeedSettings
 from footwork.models.views import CORNERS, View, needs_body
 from footwork.project import Config, RecipeSettings
@@ -20,15 +21,18 @@ BUILT_IN = {
     "multi-crop": RecipeSettings(views=("own", "own-mirrored", *CORNERS)),
     "regions": RecipeSettings(views=("own", "higher_foot"), joined=True),
     "second-look": RecipeSettings(views=SECOND_LOOK),
+    "finetune": RecipeSettings(kind="finetune", finetuning=FinetuneSettings()),
 }
-# What `compare --all` runs: all but the original's training, which takes hours.
-ALL = tuple(name for name in BUILT_IN if name != "seed")
+TRAINING = ("seed", "finetune")  # kinds that train by Keras
+# What `compare --all` runs: all but real training, which takes hours.
+ALL = tuple(name for name, settings in BUILT_IN.items() if settings.kind not in TRAINING)
 
 
 class Recipe(Record):
     """A named recipe. views: what the base is shown; () means its own crop alone.
 
     bank: how many slightly changed draws of each training photo are trained on besides.
+    training: how Keras trains, for the kinds that do; finetuning: what `finetune` adds to it.
     """
 
     name: str
@@ -37,6 +41,7 @@ class Recipe(Record):
     joined: bool
     bank: int
     training: SeedSettings | None = None
+    finetuning: FinetuneSettings | None = None
 
     @property
     def needs_body(self) -> bool:
@@ -55,5 +60,8 @@ def find_recipes(names: Iterable[str], config: Config) -> list[Recipe]:
         recipe = Recipe(name=name, **settings.model_dump())
         if recipe.kind == "seed" and recipe.training is None:
             recipe = recipe.model_copy(update={"training": SeedSettings()})
+        if recipe.kind == "finetune":
+            tuning = recipe.finetuning or FinetuneSettings()
+            recipe = recipe.model_copy(update={"finetuning": tuning, "training": tuning.training()})
         found.append(recipe)
     return found

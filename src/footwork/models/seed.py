@@ -52,7 +52,9 @@ class SeedSettings(Record):
         False, description="after early stopping the weights of the best epoch are kept"
     )
     class_weights: bool = Field(True, description="rare classes weigh more in the loss")
-    widths: tuple[int, int] = Field((256, 128), description="of the two Dense layers")
+    widths: tuple[int, ...] = Field(
+        (256, 128), max_length=4, description="of the Dense layers before the last one"
+    )
     dropout: float = Field(0.2, ge=0, lt=1, description="after each of them")
     frozen: bool = Field(True, description="the base's weights stay as they are")
     side: int | None = Field(

@@ -106,21 +106,25 @@ def mild(data: bytes, contract: InputContract, number: int) -> NDArray[np.uint8]
     seed = hashlib.sha256(data).digest() + number.to_bytes(4, "big")
     rng = np.random.default_rng(np.frombuffer(hashlib.sha256(seed).digest(), np.uint32))
     large = contract.model_copy(update={"side": round(1.25 * contract.side)})
-    whole = square(data, large, contract.crop)
+    return changed(square(data, large, contract.crop), contract.side, rng)
+
+
+def changed(whole: NDArray[np.uint8], side: int, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Return a picture (s, s, 3) cropped, turned, lit and mirrored at random: (side, side, 3)."""
     edge = len(whole) // 8  # what a turn brings in from outside mirrors the rim
     padded = np.pad(whole, ((edge, edge), (edge, edge), (0, 0)), mode="reflect")
     length = len(whole) * np.sqrt(rng.uniform(LEAST_AREA, 1))
     start = edge + rng.uniform(0, len(whole) - length, size=2)
     middle = start + length / 2
     angle = np.deg2rad(rng.uniform(-MOST_TURN, MOST_TURN))
-    a, b = np.cos(angle) * length / contract.side, np.sin(angle) * length / contract.side
+    a, b = np.cos(angle) * length / side, np.sin(angle) * length / side
     c, d = -b, a
     if rng.random() < 0.5:  # mirrored: the first axis runs the other way
         a, c = -a, -c
-    half = contract.side / 2
+    half = side / 2
     x, y = middle[0] - (a + b) * half, middle[1] - (c + d) * half
     turned = Image.fromarray(padded).transform(
-        (contract.side, contract.side),
+        (side, side),
         Image.Transform.AFFINE,
         (a, b, x, c, d, y),
         resample=Image.Resampling.BICUBIC,

@@ -53,15 +53,14 @@ def draw(axes: "Axes", curve: Curve) -> None:
     forecast = curve.forecast
     axes.plot([far, far], [forecast.low, forecast.high], color=WHOLE, lw=3, alpha=0.5)
     ends.append((at(curve.laws[0], far), "macro-F1", WHOLE))
-    low = min(float(macro[:, 1].min()), *(p.f1[k].value for p in curve.points
-                                          for k in range(len(curve.classes))))  # fmt: skip
-    bottom = max(0.0, float(np.floor(10 * low)) / 10)
+    targets = sorted({need.wanted for need in curve.needs})
+    shown = [float(macro[:, 1].min()), *(one.value for p in curve.points for one in p.f1), *targets]
+    bottom = max(0.0, float(np.floor(10 * min(shown))) / 10)
     axes.set_ylim(bottom, 1.0)
     heights = spread([end[0] for end in ends], apart=0.045 * (1 - bottom))
     for y, (_, name, colour) in zip(heights, ends, strict=True):
         axes.annotate(name, (far, y), (8, 0), textcoords="offset points", va="center",
                       color=colour, fontsize=11)  # fmt: skip
-    targets = {need.wanted for need in curve.needs}
     for wanted in targets:
         axes.axhline(wanted, color="#a00", lw=1, ls=(0, (4, 3)))
         axes.annotate(f"wanted: {wanted:.2f}", (photos[0], wanted), (0, 4), fontsize=10,

@@ -12,7 +12,7 @@ from footwork.catalog import Catalog
 from footwork.errors import DataError, EnvironmentProblem, FootworkError, UsageError
 from footwork.progress import Progress
 from footwork.project import Project, open_project, read_config
-from footwork.runs import Run, find_run, read_run, run_names
+from footwork.runs import Run, read_run, run_names
 from footwork.verbs.origins import looks
 from footwork.verbs.photos import HERE, Place, clean, dedupe
 from footwork.verbs.truth import Compared, compare, report
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from footwork.collecting.collect import Collected
     from footwork.collecting.plan import Course
     from footwork.evaluate.dataset import DataSet
+
+
+DECISIVE = ("name", "classes", "drawn", "compare", "bases", "recipes")  # for a run, of the toml
 
 
 class NothingReached(EnvironmentProblem):
@@ -214,23 +217,20 @@ def collect_if_due(
 
 
 def newest_if_current(opened: Project) -> Run | None:
-    """Return the newest run if it is of these very photos, labels, groups and settings."""
-    if not opened.runs.is_dir() or not run_names(opened.runs):
-        return None
-    try:
-        run = read_run(find_run(opened.runs, None))
-        before = read_config(run.folder / "config.toml")
-    except (DataError, UsageError):
-        return None
+    """Return the newest run of these very photos, labels, groups and settings, if there is one."""
     now = opened.config
-    same = all(
-        getattr(before, key) == getattr(now, key)
-        for key in ("name", "classes", "drawn", "compare", "bases", "recipes")
-    )
     inside, outside = data_of(opened)
-    external = () if run.external is None else run.external.photos.image
-    if same and run.environment.data.sha256 == inside and tuple(external) == outside:
-        return run
+    for name in reversed(run_names(opened.runs)) if opened.runs.is_dir() else ():
+        try:
+            before = read_config(opened.runs / name / "config.toml")
+            if any(getattr(before, key) != getattr(now, key) for key in DECISIVE):
+                continue
+            run = read_run(opened.runs / name)
+        except (DataError, UsageError):
+            continue
+        external = () if run.external is None else run.external.photos.image
+        if run.environment.data.sha256 == inside and tuple(external) == outside:
+            return run
     return None
 
 

@@ -34,11 +34,12 @@ def names(catalog: Catalog) -> dict[str, str]:
 
 def test_thousands_of_identical_files_are_one_photo_of_many_places(tmp_path: Path) -> None:
     folder = photos(tmp_path)
-    scene(0).save(folder / "a" / "worse.jpg", quality=60)
+    scene(0, (64, 48)).save(folder / "a" / "0.png")  # small: 2,000 are decoded
+    scene(0, (64, 48)).save(folder / "a" / "worse.jpg", quality=60)
     for number in range(2000):
         shutil.copyfile(folder / "a" / "0.png", folder / "a" / f"again{number:04}.png")
     verbs.import_images(folder, project=tmp_path, mode="link")
-    found = verbs.dedupe(project=tmp_path, max_bits=RADIUS)
+    found = verbs.dedupe(project=tmp_path, max_bits=RADIUS, features=False)
     assert (found.images, len(found.copies)) == (7, 1)
     with Catalog.open(tmp_path) as catalog:
         assert len(catalog.provenance(found.copies[0].best)) == 2001
@@ -51,7 +52,7 @@ def test_of_two_that_differ_by_a_small_overlay_the_one_without_is_kept(tmp_path:
     ImageDraw.Draw(marked).polygon([(300, 220), (300, 260), (340, 240)], fill="white")
     marked.save(folder / "a" / "marked.png")
     verbs.import_images(folder, project=tmp_path)
-    found = verbs.dedupe(project=tmp_path, max_bits=RADIUS)
+    found = verbs.dedupe(project=tmp_path, max_bits=RADIUS, features=False)
     with Catalog.open(tmp_path) as catalog:
         name = names(catalog)
         assert {name[c.image]: name[c.best] for c in found.copies} == {"0.png": "marked.png"}
@@ -60,7 +61,7 @@ def test_of_two_that_differ_by_a_small_overlay_the_one_without_is_kept(tmp_path:
         facts = Quality(640, 480, 9.0, 1, 1, 1, 0, 0, 1, 0, 0, 0, 0, 9)
         flags = (Flag(larger, "large_text", 0.9),)
         catalog.add_cleaned([Cleaned(larger, "1", 1, None, facts, flags)])
-    found = verbs.dedupe(project=tmp_path, max_bits=RADIUS)
+    found = verbs.dedupe(project=tmp_path, max_bits=RADIUS, features=False)
     assert {name[c.image]: name[c.best] for c in found.copies} == {"marked.png": "0.png"}
     assert found.copies[0].why == "no overlay(s), the other has large_text"
     with Catalog.open(tmp_path) as catalog:
@@ -71,13 +72,13 @@ def test_a_changed_file_under_the_same_name_is_another_photo(tmp_path: Path) -> 
     folder = photos(tmp_path)
     scene(0).save(folder / "a" / "x.jpg", quality=60)
     verbs.import_images(folder, project=tmp_path, mode="link")
-    assert len(verbs.dedupe(project=tmp_path, max_bits=RADIUS).copies) == 1
+    assert len(verbs.dedupe(project=tmp_path, max_bits=RADIUS, features=False).copies) == 1
 
     scene(77).save(folder / "a" / "x.jpg", quality=60)
-    found = verbs.dedupe(project=tmp_path, max_bits=RADIUS)
+    found = verbs.dedupe(project=tmp_path, max_bits=RADIUS, features=False)
     assert len(found.copies) == 1, "what was hashed before the change is still known"
     verbs.import_images(folder, project=tmp_path, mode="link")
-    found = verbs.dedupe(project=tmp_path, max_bits=RADIUS)
+    found = verbs.dedupe(project=tmp_path, max_bits=RADIUS, features=False)
     with Catalog.open(tmp_path) as catalog:
         rows = catalog.labelled()
         assert len(rows) == 7, "six scenes and the new one; the old x.jpg counts no more"
@@ -99,6 +100,6 @@ def test_shuffled_and_renamed_files_give_the_same_groups(tmp_path: Path) -> None
     results = []
     for project in (tmp_path / "one", other):
         verbs.import_images(project / "photos", project=project)
-        results.append(verbs.dedupe(project=project, max_bits=RADIUS).copies)
+        results.append(verbs.dedupe(project=project, max_bits=RADIUS, features=False).copies)
     assert results[0] == results[1]
     assert len(results[0]) == 6

@@ -1,6 +1,8 @@
 """Single checks of the doctor on photos that need not exist."""
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -72,13 +74,13 @@ def test_file_facts_that_go_with_nothing_are_fine() -> None:
 )
 def test_a_fact_that_gives_the_class_away_is_named(fact: str, value: str | int, told: str) -> None:
     files = plain()
-    changed = {fact: value} | ({"height": 317} if fact == "width" else {})
-    files = [File(**{**vars(file), **changed}) if file.label == "b" else file for file in files]
+    changed: dict[str, Any] = {fact: value} | ({"height": 317} if fact == "width" else {})
+    files = [replace(file, **changed) if file.label == "b" else file for file in files]
     found = shortcuts.shortcut(patient_of(files))
 
     assert isinstance(found, Finding)
     assert any(line.startswith(told) for line in found.evidence), found.evidence
-    assert found.title.startswith("b is mostly")
+    assert "is mostly" in found.title
 
 
 def test_lettering_in_one_class_is_found_and_evenly_spread_is_fine() -> None:

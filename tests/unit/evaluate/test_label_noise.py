@@ -106,3 +106,15 @@ def test_repeats_are_averaged_over_those_that_answered() -> None:
     np.testing.assert_allclose(proba[0], [0.5, 0.5])
     np.testing.assert_allclose(proba[1], [0.3, 0.7])
     assert np.isnan(proba[2]).all()
+
+
+def test_a_worked_example() -> None:
+    """The thresholds, means of a class's own probabilities, are 0.695 and 0.6."""
+    of_b = np.array([0.1, 0.3, 0.2, 0.62, 0.7, 0.8, 0.3])
+    label = np.array([0, 0, 0, 0, 1, 1, 1])
+    found = label_noise(label, np.column_stack([1 - of_b, of_b]))
+
+    assert [(one.photo, one.label, one.likely) for one in found.suspects] == [(6, 1, 0), (3, 0, 1)]
+    assert [one.margin for one in found.suspects] == pytest.approx([0.4, 0.24])
+    # Of a: 3 sure of a, 1 of b, so 4 photos as 3 and 1; of b: 2 and 1.
+    assert found.share == pytest.approx(2 / 7)

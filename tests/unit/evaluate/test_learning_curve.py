@@ -242,3 +242,11 @@ def test_the_picture_has_the_same_bytes_twice(tmp_path: Path) -> None:
 
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
     assert (tmp_path / "a.png").stat().st_size > 20_000
+
+
+def test_resamples_spread_as_independent_photos_do_but_wider_by_what_folds_share() -> None:
+    table = made_table([0.8] * 4, [20, 40, 80, 160], n=400, repeats=1)
+    binomial = np.sqrt(0.8 * 0.2 / 400)
+
+    spread_of = resampled(table, 3, draws=2000)[:, -1, 0].std()
+    assert spread_of == pytest.approx(np.sqrt(1 + 5 / 4) * binomial, rel=0.12)

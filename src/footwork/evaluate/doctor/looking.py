@@ -64,8 +64,8 @@ def drift(patient: Patient) -> Finding | Looked:
     is_new = np.array([file.image in fresh for file in files], dtype=np.int64)
     try:
         vectors = patient.vectors(files)
-        good = np.isfinite(vectors).all(axis=1)
-        files = tuple(file for file, one in zip(files, good, strict=True) if one)
+        good = np.flatnonzero(np.isfinite(vectors).all(axis=1))
+        files = tuple(files[i] for i in good)
         vectors, is_new = vectors[good], is_new[good]
         group = patient.groups_of(files)
         folds = cross_validation(
