@@ -1,6 +1,6 @@
 """The tables of docs/statistics.md from the lines that coverage_of_intervals.py wrote.
 
-    python bench/coverage_tables.py FOLDER
+    python bench/coverage_tables.py FOLDER [--into docs/statistics.md]
 
 Coverage, widths, false alarms, power and tiers per cell, in Markdown, each share in percent with
 its Monte Carlo error (one standard error, over draws).
@@ -148,14 +148,20 @@ def of_tiers(cells: Iterable[tuple[Cell, Lines]]) -> None:
             share(np.array(lost)), worse)  # fmt: skip
 
 
+PRINTED: list[str] = []
+BEGIN, END = "<!-- made by bench/coverage_tables.py -->", "<!-- end -->"
+
+
 def row(*cells: object) -> None:
-    print("| " + " | ".join(str(cell) for cell in cells) + " |")
+    PRINTED.append("| " + " | ".join(str(cell) for cell in cells) + " |")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("folder", type=Path)
-    folder = parser.parse_args().folder
+    parser.add_argument("--into", type=Path, help="a document, between its two marks")
+    asked = parser.parse_args()
+    folder = asked.folder
     known = [(cell, read_lines(folder / f"{name}.jsonl")) for name, cell in all_cells().items()]
     known = [(cell, lines) for cell, lines in known if len(lines) > 1]
     many = [(cell, lines) for cell, lines in known if len(cell.signals) > 2]
@@ -169,8 +175,14 @@ def main() -> None:
         ("Power", power, powered),
         ("Tiers", of_tiers, many),
     ):
-        print(f"\n### {title}\n")
+        PRINTED.extend(["", f"### {title}", ""])
         show(of)
+    text = "\n".join(PRINTED)
+    print(text)
+    if asked.into:
+        before, _, rest = asked.into.read_text(encoding="utf-8").partition(BEGIN)
+        after = rest.partition(END)[2]
+        asked.into.write_text(f"{before}{BEGIN}\n{text}\n\n{END}{after}", encoding="utf-8")
 
 
 if __name__ == "__main__":

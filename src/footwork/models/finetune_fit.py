@@ -7,19 +7,18 @@ one it begins with, it is what answers.
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from footwork.models.finetune import FinetuneSettings
-from footwork.models.fit import Fitted, Labels, Pixels, Trainer
+from footwork.models.fit import BATCH_NORM, Fitted, Labels, Pixels, Trainer, leaves
 from footwork.models.head import fit_probe
 from footwork.models.trainable import Trainable
 from footwork.models.views import changed
 
-NOT_TRAINED = "BatchNormalization"  # a few photos say little of a whole layer's mean
 NO_GAIN = "no epoch beat the head on the frozen base, which therefore answers"
 
 
@@ -42,9 +41,10 @@ class FinetuneTrainer(Trainer):
         super().__init__(keras, base, settings.training(), k)
 
     def thaw(self) -> None:
-        chosen = {id(v) for v in last_weights(self.base.model, self.finetuning.depth)}
-        for variable in self.base.model.variables:
-            variable.trainable = id(variable) in chosen
+        chosen = last_layers(self.base.model, self.finetuning.depth)
+        self.base.model.trainable = False
+        for layer in chosen:
+            layer.trainable = True
 
     def optimizer(self) -> Any:
         made = self.keras.optimizers.AdamW(
@@ -102,25 +102,12 @@ class FinetuneTrainer(Trainer):
         return FromTheStart(patience=self.settings.patience, restore_best_weights=True)
 
 
-def last_weights(model: Any, depth: float) -> list[Any]:
-    """Return the trainable variables of the last layers of a network, without batch-norm.
+def last_layers(model: Any, depth: float) -> list[Any]:
+    """Return the last layers of a network that have weights and are no batch-norm.
 
-    depth: the share of the layers that have such variables, rounded up.
+    depth: their share of all such layers, rounded up.
     """
     model.trainable = True
-    layers = [
-        layer
-        for layer in leaves(model)
-        if layer.trainable_variables and type(layer).__name__ != NOT_TRAINED
-    ]
-    chosen = layers[len(layers) - math.ceil(depth * len(layers)) :]
-    return [variable for layer in chosen for variable in layer.trainable_variables]
-
-
-def leaves(layer: Any) -> Iterator[Any]:
-    """Yield the layers inside a network that have none inside themselves, in its order."""
-    inside = layer._flatten_layers(include_self=False, recursive=False)
-    for one in inside:
-        yield from leaves(one)
-    if not inside:
-        yield layer
+    layers = [layer for layer in leaves(model) if layer.trainable_variables]
+    layers = [layer for layer in layers if type(layer).__name__ != BATCH_NORM]
+    return layers[len(layers) - math.ceil(depth * len(layers)) :]

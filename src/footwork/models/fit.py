@@ -22,6 +22,7 @@ from footwork.models.trainable import Trainable
 Pixels = NDArray[np.uint8]
 Labels = NDArray[np.int64]
 
+BATCH_NORM = "BatchNormalization"
 CURVES = ("loss", "accuracy", "val_loss", "val_accuracy")
 
 
@@ -66,8 +67,7 @@ class Trainer:
         self.thaw()
         layers = keras.layers
         inputs = keras.Input((base.contract.side, base.contract.side, 3))
-        # training=False keeps batch-norm's statistics, as Keras advises for transfer learning.
-        x = base.model(inputs, training=False)
+        x = base.model(inputs)
         self.dense = []
         for width in settings.widths:
             self.dense.append(layers.Dense(width, activation="relu"))
@@ -88,8 +88,16 @@ class Trainer:
         ]
 
     def thaw(self) -> None:
-        """Say which weights of the base are trained."""
+        """Say which weights of the base are trained.
+
+        Batch-norm keeps its statistics, as Keras advises for transfer learning. What keeps them is
+        that the layer is not trainable: `base(inputs, training=False)` does not (Keras 3.15 lets
+        the `training` of the outermost model win).
+        """
         self.base.model.trainable = not self.settings.frozen
+        for layer in leaves(self.base.model):
+            if type(layer).__name__ == BATCH_NORM:
+                layer.trainable = False
 
     def optimizer(self) -> Any:
         return self.keras.optimizers.Adam(self.settings.learning_rate)
@@ -292,3 +300,12 @@ def out_of_memory(error: BaseException) -> bool:
     return kind in ("ResourceExhaustedError", "OutOfMemoryError") or (
         "RESOURCE_EXHAUSTED" in text or "out of memory" in text.lower()
     )
+
+
+def leaves(layer: Any) -> Iterator[Any]:
+    """Yield the layers inside a network that have none inside themselves, in its order."""
+    inside = layer._flatten_layers(include_self=False, recursive=False)
+    for one in inside:
+        yield from leaves(one)
+    if not inside:
+        yield layer

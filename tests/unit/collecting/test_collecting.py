@@ -368,3 +368,26 @@ def test_an_answer_that_repeats_a_secret_is_not_remembered(tmp_path: Path) -> No
     assert KEY not in everything
     assert all(KEY.encode() not in zlib.decompress(body) for (body,) in kept)
     assert len(kept) == 1
+
+
+def test_it_also_runs_where_a_loop_is_running_already() -> None:
+    """As in a notebook; and what goes wrong there is raised, not lost."""
+    from footwork.verbs.gather import run_async
+
+    done = []
+
+    async def work() -> None:
+        await asyncio.sleep(0)
+        done.append(1)
+
+    async def wrong() -> None:
+        raise EnvironmentProblem("no")
+
+    async def notebook() -> None:
+        run_async(work())
+        with pytest.raises(EnvironmentProblem, match="no"):
+            run_async(wrong())
+
+    asyncio.run(notebook())
+    run_async(work())
+    assert done == [1, 1]

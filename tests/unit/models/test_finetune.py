@@ -9,10 +9,11 @@ import pytest
 
 from footwork.models.bases import Base
 from footwork.models.finetune import FinetuneSettings
-from footwork.models.finetune_fit import NO_GAIN, FinetuneTrainer, Mild, leaves
-from footwork.models.fit import Labels, Pixels
+from footwork.models.finetune_fit import NO_GAIN, FinetuneTrainer, Mild
+from footwork.models.fit import Labels, Pixels, Trainer, leaves
 from footwork.models.head import fit_probe
 from footwork.models.recipes import find_recipes
+from footwork.models.seed import SeedSettings
 from footwork.models.trainable import Trainable, trainable, training_keras
 from footwork.project import Config
 from tiny_keras import CONTRACT, SIDE, pixels
@@ -86,10 +87,9 @@ def test_only_the_last_layers_move_and_batch_norm_never(
     names = [name for name in by_layer(network) if not name.endswith("_bn")]
     assert names == ["first", "second", "third", "fourth"]
     before = by_layer(network)
-    settings = FinetuneSettings(depth=0.3, learning_rate=1e-3, epochs=2, batch=8)
+    settings = FinetuneSettings(depth=0.3, learning_rate=1e-4, epochs=2, batch=8)
     trainer = FinetuneTrainer(keras, network, settings, 2)
     fitted = trainer.fit(*data, 1, nothing, print)
-    trainer.model.set_weights(trainer.model.get_weights())
     assert len(fitted.curves) == 2
     assert fitted.kept > 0, "the test needs an epoch that counts"
     for name, weights in by_layer(network).items():
@@ -97,10 +97,21 @@ def test_only_the_last_layers_move_and_batch_norm_never(
         assert same == (name not in ("third", "fourth")), name
 
 
+def test_an_unfrozen_base_keeps_its_batch_norm_when_seed_trains_it(
+    keras: Any, network: Trainable, data: Split
+) -> None:
+    before = by_layer(network)
+    settings = SeedSettings(frozen=False, side=None, epochs=1, batch=8, learning_rate=1e-3)
+    Trainer(keras, network, settings, 2).fit(*data, 1, nothing, print)
+    for name, weights in by_layer(network).items():
+        same = all(np.array_equal(a, b) for a, b in zip(weights, before[name], strict=True))
+        assert same == name.endswith("_bn"), name
+
+
 def test_fine_tuning_that_helps_is_kept_and_the_best_epoch_answers(
     keras: Any, network: Trainable, data: Split
 ) -> None:
-    settings = FinetuneSettings(depth=1, learning_rate=2e-3, epochs=4, batch=8)
+    settings = FinetuneSettings(depth=1, learning_rate=1e-4, epochs=4, batch=8)
     trainer = FinetuneTrainer(keras, network, settings, 2)
     fitted = trainer.fit(*data, 1, nothing, print)
     assert fitted.kept == fitted.best > 0
