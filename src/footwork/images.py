@@ -357,17 +357,25 @@ def parsed(data: bytes, name: str) -> ImageFile.ImageFile:
 
 
 def shrink_while_decoding(image: JpegImageFile, at_least: int) -> None:
-    """Let libjpeg decode at the lowest scale that keeps the shorter side >= 2 * at_least.
+    """Let libjpeg decode at `scale_for` this size."""
+    width, height = image.size
+    scale = scale_for(image.size, at_least)
+    if scale > 1:
+        image.draft(None, (width // scale, height // scale))
+
+
+def scale_for(size: tuple[int, int], at_least: int) -> int:
+    """Return by how much a JPEG may shrink so that its shorter side keeps 2 * at_least: 1 to 8.
 
     Only a scale that divides both sides: others shift the picture by part of a pixel, which
     made ten times the difference (2.6 levels instead of 0.3, see `decode`).
     """
-    width, height = image.size
+    width, height = size
     for scale in (8, 4, 2):
         exact = width % scale == height % scale == 0
         if exact and min(width, height) >= scale * 2 * at_least:
-            image.draft(None, (width // scale, height // scale))
-            return
+            return scale
+    return 1
 
 
 def check_scans(data: bytes) -> None:
@@ -438,11 +446,15 @@ def grey_of_16_bits(image: Image.Image, clear: int | None) -> Image.Image:
 
 def in_srgb(image: Image.Image, profile: object) -> Image.Image:
     """Return the image, of mode L, RGB or CMYK, as RGB; a broken profile counts as none."""
+    transform = transform_for(profile, image.mode)
+    return in_mode("RGB", image) if transform is None else transform.apply(image)
+
+
+def transform_for(profile: object, mode: str) -> ImageCms.ImageCmsTransform | None:
+    """Return what an image's profile asks for; None if nothing, see `to_srgb`."""
     if isinstance(profile, bytes) and len(profile) <= MAX_PROFILE_BYTES:
-        transform = to_srgb(profile, image.mode)
-        if transform is not None:
-            return transform.apply(image)
-    return in_mode("RGB", image)
+        return to_srgb(profile, mode)
+    return None
 
 
 def in_mode(mode: str, image: Image.Image) -> Image.Image:

@@ -15,15 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from footwork.images import DECODER, Unreadable, decode
+from footwork.duplicates.grey import GREY_DECODER, Grey, decode_grey
+from footwork.images import Unreadable
 from footwork.machine import cores
 
 Kind = Literal["phash64", "dhash64", "phash256"]
 Item = TypeVar("Item")
-Grey = NDArray[np.uint8]
 
 # For the key of stored codes, beside kind, trim and variant: raise the number whenever one moves.
-HASHER = f"2+{DECODER}"
+HASHER = f"3+{GREY_DECODER}"
 
 SIDE: dict[Kind, int] = {"phash64": 8, "dhash64": 8, "phash256": 16}  # bits per row and column
 ENLARGED = 4  # imagehash's highfreq_factor: pHash looks at a picture of 32 x 32, or 64 x 64
@@ -121,15 +121,17 @@ def hash_twice(
 ) -> tuple[Hashes, Hashes]:
     """Return the codes of the pictures in all eight mirrors, and of what `trimmed` leaves.
 
-    As `hash_images` twice, but everything is read and decoded once.
+    As `hash_images` twice, but everything is read once, and decoded once if it has no border.
     """
 
     def both(item: Item) -> tuple[list[Grey], list[Grey]] | str:
         try:
-            pixels = decode(read(item), at_least=SIDE[kind] * ENLARGED * 2)
+            data = read(item)
+            grey = decode_grey(data, SIDE[kind] * ENLARGED)
+            whole, inner = squares(grey, kind, True), without_border(data, grey, kind)
         except Unreadable as error:
             return error.reason
-        return squares(pixels, kind, True, False), squares(pixels, kind, False, True)
+        return whole, whole[:1] if inner is grey else squares(inner, kind, False)
 
     with ThreadPoolExecutor(cores()) as pool:
         found = list(pool.map(both, items))
@@ -146,7 +148,9 @@ def hash_pixels(
     trim: bool = False,
 ) -> Hashes:
     """Hash pictures that are decoded already, each (height, width, 3) uint8 RGB."""
-    return hashes_of((squares(pixels, kind, mirror, trim) for pixels in pictures), kind, mirror)
+    greys = (np.asarray(Image.fromarray(pixels).convert("L")) for pixels in pictures)
+    left = (trimmed(grey) if trim else grey for grey in greys)
+    return hashes_of((squares(grey, kind, mirror) for grey in left), kind, mirror)
 
 
 def bits_between(a: NDArray[np.uint64], b: NDArray[np.uint64]) -> NDArray[np.int64]:
@@ -155,7 +159,8 @@ def bits_between(a: NDArray[np.uint64], b: NDArray[np.uint64]) -> NDArray[np.int
 
 
 def trimmed(grey: Grey) -> Grey:
-    """Return (h, w) uint8 grey without its plain borders (letterbox, frame, page around it).
+    """Return (h, w) uint8 grey without its plain borders (letterbox, frame, page around it);
+    `grey` itself if it has none.
 
     A line at an edge is border if all its pixels are within BORDER_LEVELS of the median of the
     outermost line; so are the lines that follow, up to the first that is not. Rows, then
@@ -170,7 +175,7 @@ def trimmed(grey: Grey) -> Grey:
         left = lines.T if turn else lines
         if left.shape[0] < LEAST_LEFT * grey.shape[0] or left.shape[1] < LEAST_LEFT * grey.shape[1]:
             return grey
-    return left
+    return left if left.shape != grey.shape else grey
 
 
 def border(lines: Grey) -> int:
@@ -189,18 +194,28 @@ def read_squares(
     item: Item, read: Callable[[Item], bytes], kind: Kind, mirror: bool, trim: bool
 ) -> list[Grey] | str:
     """Return the small pictures that one hash looks at, or why there are none."""
-    at_least = SIDE[kind] * ENLARGED * (2 if trim else 1)  # of which trimming leaves a quarter
     try:
-        return squares(decode(read(item), at_least=at_least), kind, mirror, trim)
+        data = read(item)
+        grey = decode_grey(data, SIDE[kind] * ENLARGED)
+        return squares(without_border(data, grey, kind) if trim else grey, kind, mirror)
     except Unreadable as error:
         return error.reason
 
 
-def squares(pixels: NDArray[np.uint8], kind: Kind, mirror: bool, trim: bool) -> list[Grey]:
+def without_border(data: bytes, grey: Grey, kind: Kind) -> Grey:
+    """Return what `trimmed` leaves of a picture; `grey` itself, decoded for the hash, if all.
+
+    Where there is a border, of which there may be much, the picture is decoded at twice the size.
+    A border thinner than a pixel of `grey` does not count: no hash sees it.
+    """
+    if trimmed(grey) is grey:
+        return grey
+    return trimmed(decode_grey(data, SIDE[kind] * ENLARGED * 2))
+
+
+def squares(grey: Grey, kind: Kind, mirror: bool) -> list[Grey]:
     """Return the picture as small as the hash looks at it; dHash's mirrors need it twice."""
-    image = Image.fromarray(pixels).convert("L")
-    if trim:
-        image = Image.fromarray(np.ascontiguousarray(trimmed(np.asarray(image))))
+    image = Image.fromarray(np.ascontiguousarray(grey))
     side = SIDE[kind]
     if kind == "dhash64":
         sizes = [(side + 1, side), (side, side + 1)][: 1 + mirror]

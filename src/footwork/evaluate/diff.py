@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from footwork.evaluate.intervals import GroupBootstrap, Kind
-from footwork.evaluate.leaderboard import covers_zero, difference_in_words, two
 from footwork.evaluate.tiers import holm, p_of_difference
+from footwork.evaluate.words import covers_zero, difference_in_words, two
 from footwork.predictions import EntryName, Photos, Predictions
 from footwork.records import EntryInfo, Environment, Estimate, Record
 from footwork.runs import Run

@@ -7,8 +7,8 @@ from scipy.stats import norm
 from footwork.errors import DataError
 from footwork.evaluate.doctor.findings import SHOWN, Finding, Looked, fine, not_checked
 from footwork.evaluate.doctor.patient import FOLDS, File, Patient
-from footwork.evaluate.leaderboard import two
 from footwork.evaluate.noise import label_noise
+from footwork.evaluate.words import two
 from footwork.folds import cross_validation
 from footwork.models.head import out_of_fold
 from footwork.records import Estimate

@@ -12,7 +12,7 @@ from footwork.errors import DataError
 from footwork.evaluate.doctor.findings import Check, Finding, Looked, fine, not_checked
 from footwork.evaluate.doctor.patient import Edit, Patient, difference
 from footwork.evaluate.doctor.splits import UNEVEN, size_verdict
-from footwork.evaluate.leaderboard import difference_in_words, two
+from footwork.evaluate.words import difference_in_words, two
 from footwork.models.contract import InputContract
 from footwork.models.head import fit_probe
 from footwork.records import Position, Record
@@ -89,7 +89,7 @@ def what_is_fed(script: Script, wanted: InputContract) -> tuple[str, Position | 
         script.rescale or "none", (1.0, 0.0)
     )
     black, white = -shift, 255 / scale - shift
-    said = f"values in [{black:g}, {white:g}]"
+    said = f"values in [{black + 0.0:g}, {white:g}]"
     # Equal if black and white come out equal in every channel and no channels are swapped.
     dark = [(0 / wanted.scale - m) / s for m, s in zip(wanted.mean, wanted.std, strict=True)]
     light = [(255 / wanted.scale - m) / s for m, s in zip(wanted.mean, wanted.std, strict=True)]

@@ -9,7 +9,8 @@ from footwork.errors import DataError
 from footwork.evaluate.doctor.findings import Finding, Looked, fine, listed, not_checked
 from footwork.evaluate.doctor.patient import FOLDS, REPEATS, File, Patient, table_of
 from footwork.evaluate.intervals import GroupBootstrap
-from footwork.evaluate.leaderboard import floors_of, reference, two
+from footwork.evaluate.leaderboard import floors_of
+from footwork.evaluate.words import reference, two
 from footwork.folds import cross_validation
 from footwork.scores import Floats
 

@@ -7,7 +7,8 @@ import numpy as np
 from footwork.errors import DataError
 from footwork.evaluate.doctor.findings import Finding, Looked, fine, listed, not_checked
 from footwork.evaluate.doctor.patient import Patient, difference
-from footwork.evaluate.leaderboard import difference_in_words, floors_of, two
+from footwork.evaluate.leaderboard import floors_of
+from footwork.evaluate.words import difference_in_words, two, two_digits
 from footwork.models.head import fit_probe
 
 WIDEST = 0.2  # of macro-F1 between the ends of the range of guessing: a tenth to each side
@@ -163,7 +164,7 @@ def size_verdict(label: np.ndarray, classes: tuple[str, ...], what: str) -> Find
         title=f"{len(label)} {what} are too few to tell models apart",
         evidence=(
             f"{said}; smaller differences than {two(guess.high - guess.low)} say nothing.",
-            f"It takes about {needed:.0f} to halve the doubt to a tenth on each side.",
+            f"It takes about {two_digits(needed)} to bring that down to a tenth on each side.",
         ),
         cost=None,
         cost_words=f"scores move by {two((guess.high - guess.low) / 2)} to each side by luck",
