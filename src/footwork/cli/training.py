@@ -78,8 +78,8 @@ def print_ablation(done: "Compared") -> None:
             box=None, header_style="bold", pad_edge=False, title=title, title_justify="left"
         )
         table.add_column("switch", no_wrap=True)
-        table.add_column("from")
-        table.add_column("to")
+        for name in ("from", "to"):
+            table.add_column(name, overflow="fold")
         for name in ("macro-F1", "change", "95 % interval"):
             table.add_column(name, justify="right", no_wrap=True)
         for step in steps:

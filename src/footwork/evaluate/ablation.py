@@ -180,7 +180,6 @@ class Ablator:
             precision=p.precision,
             milliseconds=float("nan"),
             megabytes=p.megabytes + size,
-            notes=(f"Head trained on a bank of {self.draws} draws of each photo.",),
         )
 
     def probe(self) -> str:
@@ -371,7 +370,8 @@ def real_fits(work: Ablator, base: Base, path: list[Position], epochs: int) -> t
             name = titles[entry]
             recipe = Recipe(name=name, kind="seed", views=(), joined=False, bank=0, training=short)
             digest = training.fit_digest(network, base, recipe, one, work.seed)
-            late = training.LateTrainer(keras, network, short, len(work.data.classes))
+            build = partial(training.trainer_of, recipe, keras, network, len(work.data.classes))
+            late = training.LateTrainer(build, short)
             _, fits = training.fit_folds(
                 late,
                 one,

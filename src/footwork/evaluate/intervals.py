@@ -24,8 +24,9 @@ What is done because there are few photos
   back what the 2 k pretended ones seem to add, and the interval reaches as many standard errors
   as Student's t with G - k degrees of freedom asks for.
 - Of all rules tried this was the narrowest that covered at least 93 % of recipes wherever it was
-  simulated (of fixed models 92 %); `docs/statistics.md` has the figures, `bench/coverage_of_intervals.py` makes them.
-  The widening is a working rule in the spirit of Nadeau and Bengio 2003,
+  simulated (of fixed models 92 %); `docs/statistics.md` has the figures,
+  `bench/coverage_of_intervals.py` makes them. The widening is a working rule in the spirit of
+  Nadeau and Bengio 2003,
   doi:10.1023/A:1024068626366: for a head that has settled (1,000 photos, ten features) it is
   more than is needed.
 

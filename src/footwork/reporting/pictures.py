@@ -16,7 +16,7 @@ from footwork.predictions import FAILED, NO_ANSWER, Predictions
 
 Thumbnail = Callable[[str], bytes | None]
 
-MISTAKES_SHOWN, RIGHT_SHOWN, MISSED_SHOWN = 24, 12, 36
+MISTAKES_SHOWN, RIGHT_SHOWN, MISSED_SHOWN, SUSPECTS_SHOWN = 24, 12, 36, 18
 ALBUM_BYTES = 5_000_000  # of base64 text; keeps any page below about 6 MB
 
 

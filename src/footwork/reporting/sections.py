@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 
 from footwork.evaluate.bounds_words import p_text
+from footwork.evaluate.noise import Suspect, label_noise, mean_probabilities
 from footwork.evaluate.words import difference_in_words
 from footwork.predictions import ABSTAINED, FAILED, Predictions
 from footwork.records import EntryInfo, EntryScores, Leaderboard
@@ -17,6 +18,7 @@ from footwork.reporting.pictures import (
     MISSED_SHOWN,
     MISTAKES_SHOWN,
     RIGHT_SHOWN,
+    SUSPECTS_SHOWN,
     Album,
     Verdict,
     missed_by_all,
@@ -98,7 +100,11 @@ class EntryView:
 
 @dataclass(frozen=True)
 class Section:
-    """A leaderboard and what lies behind it. missed_among: the entries that `missed` is about."""
+    """A leaderboard and what lies behind it. missed_among: the entries that `missed` is about.
+
+    suspects: photos whose label is likely wrong, as the entry `suspects_by` sees it; '' where no
+    entry knows enough to say.
+    """
 
     board: Leaderboard
     sentences: tuple[str, ...]
@@ -109,6 +115,8 @@ class Section:
     entries: tuple[EntryView, ...]
     missed: Grid
     missed_among: int
+    suspects: Grid
+    suspects_by: str
 
 
 class Anonymous:
@@ -165,6 +173,12 @@ def section(
     tiles = Tiles(predictions, album, anonymous)
     # Before the entries: if the page runs full, these pictures matter most.
     missed = tiles.missed(missed_by_all(fair)) if len(fair) > 1 else Grid((), 0)
+    knowing = [row for row in rows if row.standing == "fair" and row.scores.beats_guessing]
+    suspects, by = Grid((), 0), ""
+    if predictions is not None and knowing and knowing[0].info.entry in index:
+        entry = index[knowing[0].info.entry]
+        doubted = label_noise(predictions.photos.label, mean_probabilities(predictions, entry))
+        suspects, by = tiles.suspects(doubted.suspects), knowing[0].info.title
     return Section(
         board=board,
         sentences=tuple(clean(sentence) for sentence in board.sentences),
@@ -185,6 +199,8 @@ def section(
         ),
         missed=missed,
         missed_among=len(fair),
+        suspects=suspects,
+        suspects_by=by,
     )
 
 
@@ -243,6 +259,23 @@ class Tiles:
             tiles.append(self._tile(per_entry[0], ordered[0][0], details))
         return Grid(tuple(tiles), len(found))
 
+    def suspects(self, found: Sequence[Suspect]) -> Grid:
+        """Return tiles of the photos whose label is likely wrong, the likeliest first."""
+        if self._predictions is None:
+            return Grid((), 0)
+        classes = self._predictions.classes
+        tiles = [
+            self._picture(
+                one.photo,
+                label=classes[one.label],
+                answer=classes[one.likely],
+                right=False,
+                details=(f"{100 * one.margin:.0f} % more likely",),
+            )
+            for one in found[:SUSPECTS_SHOWN]
+        ]
+        return Grid(tuple(tiles), len(found))
+
     def _details(self, verdict: Verdict) -> list[str]:
         """Say how sure it was and how often it was wrong, then why an answer is missing."""
         parts = []
@@ -254,20 +287,31 @@ class Tiles:
         return [*lines, self._clean(verdict.reason)] if verdict.reason else lines
 
     def _tile(self, verdict: Verdict, answer: str, details: Sequence[str]) -> Tile:
+        return self._picture(
+            verdict.photo,
+            label=verdict.label,
+            answer=answer,
+            right=verdict.right,
+            details=tuple(details),
+        )
+
+    def _picture(
+        self, photo: int, *, label: str, answer: str, right: bool, details: tuple[str, ...]
+    ) -> Tile:
         if self._predictions is None:
-            raise ValueError("a verdict without predictions")
-        image = self._predictions.photos.image[verdict.photo]
-        path = self._predictions.photos.path[verdict.photo]
+            raise ValueError("a tile without predictions")
+        image = self._predictions.photos.image[photo]
+        path = self._predictions.photos.path[photo]
         if self._anonymous:
             path = image[:10]
         return Tile(
             css=self._album.css_class(image),
-            right=verdict.right,
-            label=verdict.label,
+            right=right,
+            label=label,
             answer=answer,
             name=PurePath(path).name or path,
             path=path,
-            details=tuple(details),
+            details=details,
         )
 
     def _clean(self, text: str) -> str:

@@ -55,8 +55,15 @@ def network(keras: Any, tmp_path: Path) -> Trainable:
 
 @pytest.fixture
 def data() -> Split:
-    images, labels = pixels(36)
-    return (images[:26], labels[:26]), (images[26:], labels[26:])
+    """Noise whose class, 0 or 1, is the half that is brighter, the lower or the upper."""
+    rng = np.random.default_rng(0)
+    label = np.arange(60) % 2
+    values = rng.integers(0, 120, (60, SIDE, SIDE, 3))
+    for image, upper in zip(values, label, strict=True):
+        image[: SIDE // 2] += 40 * upper
+        image[SIDE // 2 :] += 40 * (1 - upper)
+    images = values.astype(np.uint8)
+    return (images[:44], label[:44]), (images[44:], label[44:])
 
 
 def by_layer(network: Trainable) -> dict[str, list[np.ndarray]]:
@@ -87,10 +94,9 @@ def test_only_the_last_layers_move_and_batch_norm_never(
     names = [name for name in by_layer(network) if not name.endswith("_bn")]
     assert names == ["first", "second", "third", "fourth"]
     before = by_layer(network)
-    settings = FinetuneSettings(depth=0.3, learning_rate=1e-4, epochs=2, batch=8)
+    settings = FinetuneSettings(depth=0.3, learning_rate=3e-3, epochs=3, batch=8)
     trainer = FinetuneTrainer(keras, network, settings, 2)
     fitted = trainer.fit(*data, 1, nothing, print)
-    assert len(fitted.curves) == 2
     assert fitted.kept > 0, "the test needs an epoch that counts"
     for name, weights in by_layer(network).items():
         same = all(np.array_equal(a, b) for a, b in zip(weights, before[name], strict=True))
@@ -111,7 +117,7 @@ def test_an_unfrozen_base_keeps_its_batch_norm_when_seed_trains_it(
 def test_fine_tuning_that_helps_is_kept_and_the_best_epoch_answers(
     keras: Any, network: Trainable, data: Split
 ) -> None:
-    settings = FinetuneSettings(depth=1, learning_rate=1e-4, epochs=4, batch=8)
+    settings = FinetuneSettings(depth=1, learning_rate=3e-3, epochs=3, batch=8)
     trainer = FinetuneTrainer(keras, network, settings, 2)
     fitted = trainer.fit(*data, 1, nothing, print)
     assert fitted.kept == fitted.best > 0
@@ -119,7 +125,7 @@ def test_fine_tuning_that_helps_is_kept_and_the_best_epoch_answers(
     (images, truth) = data[1]
     loss = -np.log(trainer.predict(images)[np.arange(len(truth)), truth]).mean()
     assert loss == pytest.approx(fitted.curves[:, 2].min(), abs=1e-4)
-    again = FinetuneTrainer(keras, network, settings, 2).fit(*data, 1, nothing, print)
+    again = trainer.fit(*data, 1, nothing, print)
     np.testing.assert_allclose(again.curves, fitted.curves, atol=1e-5)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from footwork.errors import DataError, EnvironmentProblem
+from footwork.evaluate.noise import label_noise, mean_probabilities
 from footwork.records import Leaderboard
 from footwork.reporting.page import count, quantity, score, write_report
 from footwork.reporting.sections import interval_sentence, pair_rows
@@ -398,3 +399,26 @@ def test_synthetic_entries_cover_the_kinds_that_the_page_tells_apart() -> None:
     assert {info.weights for info in infos} == {"verified", "unverified", "random"}
     assert {info.contract for info in infos} == {"right", "unit-range"}
     assert len(CLASSES) == 3
+
+
+def test_labels_that_the_best_entry_doubts_are_shown_for_review(tmp_path: Path) -> None:
+    run = made_run(tmp_path)
+    page, _ = page_of(run)
+    best = board_of(run.predictions).entries[0]
+    assert best.beats_guessing
+    table = run.predictions
+    index = [entry.entry for entry in table.entries].index(best.entry)
+    doubted = label_noise(table.photos.label, mean_probabilities(table, index)).suspects
+    assert doubted
+    shown = page.text.split("Labels to look at")[1]
+    assert shown.split()[0] == str(len(doubted))
+    assert f"{100 * doubted[0].margin:.0f} % more likely" in shown
+    assert table.classes[doubted[0].likely] in shown
+
+
+def test_who_knows_nothing_doubts_no_label(tmp_path: Path) -> None:
+    run = made_run(tmp_path)
+    board = board_of(run.predictions)
+    lost = tuple(scores.model_copy(update={"beats_guessing": False}) for scores in board.entries)
+    path = write_report(run, board.model_copy(update={"entries": lost}), None, jpeg_of)
+    assert "Labels to look at" not in path.read_text()
