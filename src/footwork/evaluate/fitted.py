@@ -3,22 +3,27 @@
 The classifier promises what the run measured out of fold, never how well it fits its own photos.
 """
 
+import tempfile
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+
 import footwork
 from footwork.catalog import Catalog
 from footwork.classifier import ClassifierFacts, Promise, base_facts, save_classifier
-from footwork.errors import DataError, UsageError
+from footwork.errors import DataError
 from footwork.evaluate.dataset import DataSet, data_set, sides
 from footwork.evaluate.experiment import Extractor, sample_inputs
+from footwork.evaluate.training import train_whole
 from footwork.machine import library_versions
 from footwork.models.bases import POSE, Base, chosen, registry
 from footwork.models.features import feature_key
-from footwork.models.head import fit_head
+from footwork.models.head import Probe, fit_head
 from footwork.models.networks import Prepared, in_bfloat16, prepare
-from footwork.models.recipes import find_recipes
+from footwork.models.recipes import Recipe, find_recipes
 from footwork.models.sights import Sight, blocks_of, sight
 from footwork.progress import Progress
 from footwork.project import Project
@@ -35,13 +40,23 @@ def training_photos(project: Project, catalog: Catalog) -> DataSet:
 def entry_of(
     run: Run, board: Leaderboard, base: str | None, recipe: str | None
 ) -> EntryInfo | None:
-    """Return the run's best entry with right inputs for `base` and `recipe` (None: any)."""
+    """Return the run's best entry that can be trained for `base` and `recipe` (None: any)."""
     infos = {info.entry: info for info in run.entries}
     for scores in board.entries:
-        info = infos[scores.entry]
-        if info.contract == "right" and base in (None, info.base) and recipe in (None, info.recipe):
-            return info
+        if fits(infos[scores.entry], run, base, recipe):
+            return infos[scores.entry]
     return None
+
+
+def fits(info: EntryInfo, run: Run, base: str | None, recipe: str | None) -> bool:
+    """Whether an entry is what is asked for, and can be made a classifier.
+
+    Wrong inputs are learnt from only by whoever asks for a recipe whose own choice they are, as
+    they are in `seed`.
+    """
+    its_own = recipe is not None and any(fit.entry == info.entry for fit in run.histories)
+    right = info.contract == "right" or its_own
+    return right and base in (None, info.base) and recipe in (None, info.recipe)
 
 
 def fit_classifier(
@@ -65,19 +80,55 @@ def fit_classifier(
             "again, so that the classifier promises what was measured on these very photos."
         )
     (recipe,) = find_recipes([info.recipe], project.config)
-    if recipe.training is not None:
-        raise UsageError(
-            f"{info.recipe} trains through its base to repeat the original's experiment; it makes "
-            "no classifier. Choose an entry of another recipe: --recipe probe."
-        )
+    with tempfile.TemporaryDirectory(prefix="footwork-") as scratch:
+        fit = trained if recipe.training is not None else probed
+        parts = fit(project, catalog, run, info, recipe, data, Path(scratch), progress)
+        return write_classifier(run, board, info, data.classes, parts, folder)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a classifier is made of. locator: finds the climber, if a view is a part of one."""
+
+    sights: tuple[Sight, ...]
+    locator: Prepared | None
+    head: Probe
+
+
+def trained(
+    project: Project,
+    catalog: Catalog,
+    run: Run,
+    info: EntryInfo,
+    recipe: Recipe,
+    data: DataSet,
+    scratch: Path,
+    progress: Progress,
+) -> Parts:
+    """Train the whole network, head included; what is left for the classifier's head is nothing."""
+    base = chosen(registry(project), info.base)
+    seed, k = run.environment.seed, len(data.classes)
+    file = scratch / "network.keras"
+    seen, _ = train_whole(base, recipe, data, catalog, seed, file, progress)
+    check_weights(seen.prepared.weights_sha256, run, info)
+    nothing = Probe(np.zeros(k), np.ones(k), np.eye(k), np.zeros(k), 0.0)
+    return Parts((seen,), None, nothing)
+
+
+def probed(
+    project: Project,
+    catalog: Catalog,
+    run: Run,
+    info: EntryInfo,
+    recipe: Recipe,
+    data: DataSet,
+    _scratch: Path,
+    progress: Progress,
+) -> Parts:
+    """Fit the recipe's head on what the frozen bases say of the photos."""
     known = registry(project)
     ready = [prepared_as(known, name, info, data, catalog) for name in info.base.split("+")]
-    found = "+".join(one.weights_sha256 for one in ready)
-    if found != info.weights_sha256:
-        raise DataError(
-            f"The weights of {info.base} are not those of the run {run.name} (their SHA-256 "
-            "differs). Run `footwork compare` again with these weights."
-        )
+    check_weights("+".join(one.weights_sha256 for one in ready), run, info)
     locator = prepared_as(known, POSE, info, data, catalog) if recipe.needs_body else None
     sights = tuple(sight(one, recipe, "right", locator) for one in ready)
     seen = Extractor(catalog, project.cache, progress, locator).seen(sights, data, recipe.bank)
@@ -92,17 +143,37 @@ def fit_classifier(
         blocks=blocks_of(sights),
         bank=None if seen.bank is None else seen.bank[:, rows],
     )
-    bases = tuple(base_facts(one, f"network{i + 1}") for i, one in enumerate(sights))
-    networks = {kept.file: one.prepared for kept, one in zip(bases, sights, strict=True)}
+    return Parts(sights, locator, head)
+
+
+def check_weights(found: str, run: Run, info: EntryInfo) -> None:
+    if found != info.weights_sha256:
+        raise DataError(
+            f"The weights of {info.base} are not those of the run {run.name} (their SHA-256 "
+            "differs). Run `footwork compare` again with these weights."
+        )
+
+
+def write_classifier(
+    run: Run,
+    board: Leaderboard,
+    info: EntryInfo,
+    classes: tuple[str, ...],
+    parts: Parts,
+    folder: Path,
+) -> Path:
+    bases = tuple(base_facts(one, f"network{i + 1}") for i, one in enumerate(parts.sights))
+    networks = {kept.file: one.prepared for kept, one in zip(bases, parts.sights, strict=True)}
     kept = None
-    if locator is not None:
-        kept = base_facts(Sight(locator, (feature_key(locator, None, "right"),)), "locator")
-        networks[kept.file] = locator
+    if parts.locator is not None:
+        key = feature_key(parts.locator, None, "right")
+        kept = base_facts(Sight(parts.locator, (key,)), "locator")
+        networks[kept.file] = parts.locator
     facts = ClassifierFacts(
         name=folder.name,
         made_at=datetime.now(UTC).isoformat(timespec="seconds"),
         footwork=footwork.__version__,
-        classes=data.classes,
+        classes=classes,
         bases=bases,
         locator=kept,
         recipe=info.recipe,
@@ -112,7 +183,7 @@ def fit_classifier(
         versions=library_versions(),
         files={},
     )
-    return save_classifier(folder, facts, networks, head, model_card(facts))
+    return save_classifier(folder, facts, networks, parts.head, model_card(facts))
 
 
 def prepared_as(

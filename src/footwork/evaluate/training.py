@@ -28,10 +28,14 @@ from footwork.histories import History
 from footwork.images import DECODER, Unreadable
 from footwork.models.bases import Base
 from footwork.models.contract import InputContract
-from footwork.models.features import Features
+from footwork.models.conversion import KerasNetwork
+from footwork.models.features import Features, feature_key
 from footwork.models.fit import Fitted, Timed, Trainer
+from footwork.models.networks import Prepared
 from footwork.models.recipes import Recipe
+from footwork.models.runtimes import runtime_name
 from footwork.models.seed import SeedSettings, validation_split
+from footwork.models.sights import Sight
 from footwork.models.trainable import Trainable, trainable, training_keras
 from footwork.models.views import square
 from footwork.predictions import EntryName, Predictions
@@ -151,6 +155,62 @@ def train_entry(
         Entry((), recipe, settings.contract, digest), plan, seen, answers, classes
     )
     return TrainedEntry(under_name(rows_, digest, base.name, recipe.name), info, histories)
+
+
+def train_whole(
+    base: Base,
+    recipe: Recipe,
+    data: DataSet,
+    catalog: Catalog,
+    seed: int,
+    file: Path,
+    progress: Progress,
+) -> tuple[Sight, Fitted]:
+    """Train `base` by the recipe on all of `data`, a part of it validating, as in every fold.
+
+    The network is saved as `file`; it answers with log odds of the classes. Returns how it looks
+    at a photo, with a contract that feeds it as it was fed in training. Raises what
+    `train_entry` raises.
+    """
+    settings = recipe.training
+    if settings is None:
+        raise ValueError(f"the recipe {recipe.name} does not train")
+    classes, photos = data.classes, data.photos
+    with training_keras(f"The recipe {recipe.name}") as keras:
+        network = trainable(keras, base, settings.side)
+        album = pictures(data, catalog, network.contract, settings, progress)
+        check_usable(data, album)
+        rows = usable(np.arange(len(photos)), album)
+        fit_rows, held = validation_split(photos.label[rows], photos.group[rows], settings, seed)
+        on, against = rows[fit_rows], rows[held]
+        trainer = trainer_of(recipe, keras, network, len(classes))
+        title = f"{recipe.name} on {base.name}, all photos"
+        with progress.task(title, settings.epochs, unit="epochs") as advance:
+            epochs = Epochs(settings.epochs, advance)
+            fitted = trainer.fit(
+                (album.pixels[on], photos.label[on]),
+                (album.pixels[against], photos.label[against]),
+                fit_seed(seed, 0, 0),
+                epochs.done,
+                progress.say,
+                photos.group[on],
+            )
+            epochs.finish()
+        trainer.save(file)
+    prepared = Prepared(
+        base=replace(base, contract=network.contract.as_fed(settings.contract)),
+        weights=network.weights,
+        weights_sha256=network.weights_sha256,
+        vector_size=len(classes),
+        megabytes=file.stat().st_size / 1e6,
+        runtime=runtime_name("keras"),
+        notes=network.notes,
+        open=lambda _threads: KerasNetwork(file),
+        form="keras",
+        model=lambda: file,
+    )
+    view = view_of(network.contract, settings)
+    return Sight(prepared, (feature_key(prepared, view, "right"),)), fitted
 
 
 def under_name(rows: Predictions, entry: str, base: str, recipe: str) -> Predictions:

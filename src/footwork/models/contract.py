@@ -53,8 +53,8 @@ class InputContract(Record):
     ) -> NDArray[np.float32]:
         """Turn pixels into the network's input.
 
-        pixels: (n, side, side, 3) RGB, uint8 or float32 in [0, 255]. Result: float32, (n, side, side, 3), or
-        (n, 3, side, side) for 'nchw'. `position` breaks the contract on purpose:
+        pixels: (n, side, side, 3) RGB, uint8 or float32 in [0, 255]. Result: float32,
+        (n, side, side, 3), or (n, 3, side, side) for 'nchw'. `position` breaks the contract on purpose:
         'unit-range' feeds RGB / 255 and nothing else; 'right-then-divided' divides the right
         input by 255 (both are mistakes that the original may have made).
         """
@@ -72,6 +72,15 @@ class InputContract(Record):
         if self.layout == "nchw":
             values = values.transpose(0, 3, 1, 2)
         return np.ascontiguousarray(values)
+
+    def as_fed(self, position: Position) -> "InputContract":
+        """Return the contract whose right inputs are what `position` makes under this one."""
+        if position == "unit-range":
+            changes: dict[str, object] = {"channels": "rgb", "scale": 255.0}
+            return self.model_copy(update=changes | {"mean": (0.0,) * 3, "std": (1.0,) * 3})
+        if position == "right-then-divided":
+            return self.model_copy(update={"std": tuple(255 * value for value in self.std)})
+        return self
 
     def check(self, inputs: NDArray[np.float32], base: str) -> None:
         """Refuse a batch that `base` was not made for; called on a run's first real batch.

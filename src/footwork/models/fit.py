@@ -9,6 +9,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -220,6 +221,14 @@ class Trainer:
         proba = np.asarray(values, dtype=np.float64)
         whole: NDArray[np.float64] = proba / proba.sum(axis=1, keepdims=True)
         return whole
+
+    def save(self, file: Path) -> None:
+        """Save the trained network as a .keras file that answers with log odds, (n, k)."""
+        last = self.dense[-1]
+        odds = self.keras.layers.Dense(self.k)
+        model = self.keras.Model(self.model.inputs[0], odds(last.input))
+        odds.set_weights(last.get_weights())
+        model.save(str(file))
 
 
 def fed(

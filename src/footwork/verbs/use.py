@@ -58,7 +58,7 @@ def measured(
 
     Where there is none, one is made.
     """
-    from footwork.evaluate.fitted import entry_of, training_photos
+    from footwork.evaluate.fitted import entry_of, fits, training_photos
 
     with Catalog.open(project.folder) as catalog:
         now = training_photos(project, catalog).sha256()
@@ -67,10 +67,9 @@ def measured(
             run = read_run(project.runs / name)
         except DataError:  # of another version; a newer run will do
             continue
-        asked = any(
-            info.contract == "right" and base in (None, info.base) and recipe in (None, info.recipe)
-            for info in run.entries
-        )
+        if run.ablation is not None:  # its entries are no recipes
+            continue
+        asked = any(fits(info, run, base, recipe) for info in run.entries)
         if run.environment.data.sha256 == now and asked:
             board = board_of(run, project)
             break

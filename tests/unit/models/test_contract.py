@@ -94,3 +94,14 @@ def test_impossible_contracts_are_refused() -> None:
         InputContract(side=224, std=(1, 0, 1))
     with pytest.raises(ValidationError):
         InputContract(side=4)
+
+
+@pytest.mark.parametrize("position", ["right", "unit-range", "right-then-divided"])
+def test_a_broken_contract_can_be_written_as_one_that_is_kept(position: Position) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 16, 16, 3), dtype=np.uint8)
+    for layout in ("nhwc", "nchw"):
+        contract = InputContract(
+            side=16, channels="bgr", scale=2.0, mean=(1, 2, 3), std=(4, 5, 6), layout=layout
+        )
+        fed = contract.as_fed(position).apply(pixels)
+        np.testing.assert_allclose(fed, contract.apply(pixels, position), rtol=1e-5, atol=1e-6)
