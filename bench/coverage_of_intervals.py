@@ -26,8 +26,10 @@ import numpy as np
 from scipy.stats import t as student
 
 from footwork.evaluate.intervals import GroupBootstrap, Kind
+from footwork.evaluate.measures import class_f1
 from footwork.evaluate.tiers import p_of_difference
 from footwork.predictions import OK, EntryName, Photos, Predictions
+from footwork.scores import confusions, f1, macro_f1, tally
 from simulated import (
     CLASSES,
     VARIANCES,
@@ -98,8 +100,8 @@ def all_cells() -> dict[str, Cell]:
         five, mixed = (MEDIUM,) * 5, (MEDIUM,) * 3 + (0.8,) * 2
         cells.append(replace(known[base], name=f"{base}-five", signals=five))
         cells.append(replace(known[base], name=f"{base}-mixed", signals=mixed))
-    for base in ("lda-60-even-1", "lda-60-skewed-5", "lda-300-even-1", "lda-300-skewed-5"):
-        cells.append(replace(known[base], name=f"{base}-model", kind="model"))
+    for base, cell in known.items():
+        cells.append(replace(cell, name=f"{base}-model", kind="model"))
     rare = Cell("lda-60-rare-1-model", Design(60, RARE, 1, 10), "lda", kind="model")
     cells.append(rare)
     for base in ("lda-60-even-1", "lda-300-even-1", "lda-300-skewed-1", "probe-300-even-1"):
@@ -163,8 +165,8 @@ def fresh_scores(cell: Cell, rng: np.random.Generator) -> list[float]:
 
 def model_answers(
     cell: Cell, label: Ints, group: Ints, X: Floats, rng: np.random.Generator
-) -> tuple[list[Floats], list[float]]:
-    """Train once on photos like these, answer these; and the score of these very models."""
+) -> tuple[list[Floats], list[Floats]]:
+    """Train once on photos like these, answer these; and the F1 per class of these very models."""
     other, groups = cell.design.labels(rng)
     train = cell.design.features(other, groups, cell.signals, rng)
     part = deal(other, groups, 4, rng)
@@ -176,7 +178,7 @@ def model_answers(
     for x, fitted, large in zip(X, train, test, strict=True):
         answers.append(softmax_rows(head_scores(cell, fitted, other, part, x))[None])
         said = head_scores(cell, fitted, other, part, large).argmax(axis=1)
-        scores.append(float(weighted_macro_f1(truth, said, np.ones(len(truth)))))
+        scores.append(f1(tally(confusions(truth, said[None], ("a", "b", "c"))))[0])
     return answers, scores
 
 
@@ -187,7 +189,8 @@ def draw(cell: Cell, number: int) -> dict[str, object]:
     X = cell.design.features(label, group, cell.signals, rng)
     if cell.kind == "model":
         fold = np.zeros((1, len(label)), dtype=np.int64)
-        answers, fresh = model_answers(cell, label, group, X, rng)
+        answers, of_class = model_answers(cell, label, group, X, rng)
+        fresh = [float(one.mean()) for one in of_class]
     else:
         fold = np.stack([deal(label, group, cell.folds, rng) for _ in range(cell.repeats)])
         is_lda = cell.head == "lda"
@@ -198,10 +201,22 @@ def draw(cell: Cell, number: int) -> dict[str, object]:
     line: dict[str, object] = {"draw": number, "fresh": fresh, "widening": bootstrap.widening}
     line |= scores_of(bootstrap, [str(j) for j in range(len(answers))])
     line |= losses_of(bootstrap, label, fold, answers)
+    if cell.kind == "model":
+        line |= class_scores_of(bootstrap, of_class)
     if cell.head == "lda" and cell.kind == "recipe" and cell.design.photos <= 300:
         weights = bootstrap.weights[:REFITS][:, bootstrap.group].astype(np.float64)
         line["refit_se"] = float(refitted(X[0], label, fold, weights, cell.shrinkage).std(ddof=1))
     return line
+
+
+def class_scores_of(bootstrap: GroupBootstrap, truth: list[Floats]) -> dict[str, object]:
+    """Return the default intervals of every class's F1 and its truth, per entry."""
+    found = [class_f1(bootstrap, str(j)).values() for j in range(len(truth))]
+    return {
+        "class_fresh": [one.tolist() for one in truth],
+        "class_low": [[one.low for one in ones] for ones in found],
+        "class_high": [[one.high for one in ones] for ones in found],
+    }
 
 
 def scores_of(bootstrap: GroupBootstrap, entries: list[str]) -> dict[str, object]:
@@ -219,21 +234,21 @@ def scores_of(bootstrap: GroupBootstrap, entries: list[str]) -> dict[str, object
         "high": [one.high for one in estimates],
         "se": [bootstrap.standard_error(entry) / widening for entry in entries],
         "smoothed_se": [bootstrap.smoothed_error(entry) / widening for entry in entries],
-        "reach": bootstrap.reach,
+        "reach": bootstrap.reach("accuracy").errors,
         "percentile": [np.quantile(one, [0.025, 0.975]).tolist() for one in draws],
         "between_repeats": [float(s.std(ddof=1)) if len(s) > 1 else 0.0 for s in per_repeat],
         "difference": [gap.value for gap in gaps],
         "difference_se": [bootstrap.standard_error(a, b) / widening for a, b in pairs],
         "difference_reach": [max(gap.high - gap.value, gap.value - gap.low) for gap in gaps],
-        "p": [p_of_difference(gap, bootstrap.freedom) for gap in gaps],
-        "accuracy_p": [p_of_difference(gap, bootstrap.freedom) for gap in correct],
+        "p": [p_of_difference(gap, bootstrap.reach().freedom) for gap in gaps],
+        "accuracy_p": [
+            p_of_difference(gap, bootstrap.reach("accuracy").freedom) for gap in correct
+        ],
         "accuracy": [bootstrap.entry(entry).value("accuracy") for entry in entries],
     }
 
 
 def repeat_scores(bootstrap: GroupBootstrap, entry: str) -> Floats:
-    from footwork.scores import macro_f1, tally
-
     return macro_f1(tally(bootstrap.entry(entry).confusion))
 
 

@@ -94,6 +94,19 @@ def losses(cells: Iterable[tuple[Cell, Lines]]) -> None:
         row(cell.name, *shown)
 
 
+def class_scores(cells: Iterable[tuple[Cell, Lines]]) -> None:
+    """Coverage of the F1 of every class, of fixed models."""
+    row("cell", "draws", "largest class", "middle", "smallest")
+    row(*["---"] * 5)
+    for cell, lines in cells:
+        low, high, truth = (column(lines, f"class_{name}") for name in ("low", "high", "fresh"))
+        shown = [
+            covered((low[..., k], high[..., k]), truth[..., k])
+            for k in np.argsort([-share for share in cell.design.shares])
+        ]
+        row(cell.name, f"{len(lines):,}", *shown)
+
+
 def pairs(cells: Iterable[tuple[Cell, Lines]]) -> None:
     """How often equal recipes are called different, by test; of models, the coverage instead."""
     row("cell", "draws", "macro-F1, default", "accuracy, default", "accuracy, Nadeau-Bengio",
@@ -168,8 +181,10 @@ def main() -> None:
     powered = [(cell, lines) for cell, lines in known if cell.power_of]
     plain_ones = [one for one in known if one not in many and one not in powered]
     recipes = [(cell, lines) for cell, lines in plain_ones if cell.kind == "recipe"]
+    models = [(cell, lines) for cell, lines in plain_ones if cell.kind == "model"]
     for title, show, of in (
         ("Macro-F1", scores, plain_ones),
+        ("F1 of each class, fixed models", class_scores, models),
         ("Log loss and Brier score", losses, recipes),
         ("Equal recipes called different", pairs, plain_ones),
         ("Power", power, powered),

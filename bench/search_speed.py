@@ -1,6 +1,7 @@
 """All pairs of 64-bit codes within a radius: faiss IndexBinaryFlat against footwork.
 
     python bench/search_speed.py [--codes 100000 200000] [--radius 10] [--peer-limit 300000]
+                                 [--added 10000]
 
 Two kinds of data, drawn: `random` with a tenth planted as copies (0 to 12 flipped bits), and
 `clustered` as photos are: groups of copies of very unequal sizes, a few patterns (skies, pages)
@@ -9,6 +10,9 @@ gets the distinct codes and must find the same pairs. faiss-cpu is used where it
 else NumPy compares everything, which is said. Above --peer-limit codes only ours is timed: the
 peer's time grows with the square. Each run has its own process, so the peak memory is its own
 (with the imports); the first call of ours also loads or compiles its loop, in `start`.
+
+Then --added codes come to as many old ones whose pairs are known: how long the search for the new
+pairs takes, and that old and new together are the pairs of one search of everything.
 """
 
 import argparse
@@ -96,6 +100,33 @@ def with_footwork(codes: Codes, radius: int) -> Run:
     return Run(begun - started, ended - begun, len(found), digest, peak_mib())
 
 
+def grown(data: str, count: int, added: int, radius: int) -> tuple[float, float, int, bool]:
+    """Return the seconds of one search of everything, those of the new codes alone, how many
+    pairs there are, and whether they are the same.
+    """
+    from footwork.duplicates.growing import Known, pairs_between
+    from footwork.duplicates.index import distinct
+
+    everything = distinct(drawn(data, count + added))
+    codes = everything.codes[:, 0]
+    pairs_between(few := distinct(codes[:100]), few, radius)
+    is_new = np.zeros(len(codes), dtype=bool)
+    is_new[np.random.default_rng(3).choice(len(codes), added, replace=False)] = True
+    started = time.perf_counter()
+    whole = pairs_between(everything, everything, radius)
+    full = time.perf_counter() - started
+    old = distinct(codes[~is_new])
+    before = old.codes[:, 0]
+    known = Known(before, before, pairs_between(old, old, radius))
+    started = time.perf_counter()
+    found = pairs_between(everything, everything, radius, known)
+    taken = time.perf_counter() - started
+    same = digest_of(whole.first, whole.second, whole.bits) == digest_of(
+        found.first, found.second, found.bits
+    )
+    return full, taken, len(found), same
+
+
 def with_faiss(codes: Codes, radius: int) -> Run:
     started = time.perf_counter()
     import faiss
@@ -145,6 +176,7 @@ def main() -> None:
     parser.add_argument("--codes", type=int, nargs="+", default=[100_000, 200_000])
     parser.add_argument("--radius", type=int, default=10)
     parser.add_argument("--peer-limit", type=int, default=300_000)
+    parser.add_argument("--added", type=int, default=10_000)
     options = parser.parse_args()
     peer = "faiss flat" if find_spec("faiss") else "NumPy"
     machine, versions = describe_machine(), library_versions(("numba", "numpy", "faiss-cpu"))
@@ -172,6 +204,19 @@ def main() -> None:
             if ours.digest != theirs.digest:
                 raise SystemExit("The pairs differ: one side is not exact.")
             print("    the same pairs at the same distances")
+    for data in ("random", "clustered"):
+        for count in options.codes:
+            with multiprocessing.get_context("spawn").Pool(1) as pool:
+                full, taken, pairs, same = pool.apply(
+                    grown, (data, count, options.added, options.radius)
+                )
+            print(
+                f"{data}: {options.added:,} new codes to {count:,}: {taken:.2f} s, a search of "
+                f"everything {full:.2f} s, ratio {full / taken:.1f}; {pairs:,} pairs",
+                flush=True,
+            )
+            if not same:
+                raise SystemExit("The pairs differ from those of one search.")
 
 
 if __name__ == "__main__":

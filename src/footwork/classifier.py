@@ -63,7 +63,7 @@ class BaseFacts(Record):
 
     file: str = Field(pattern=r"^[a-z]+[0-9]*\.(onnx|keras|task)$")
     name: str
-    kind: Literal["lite", "keras", "pose", "file"]
+    kind: Literal["lite", "keras", "pose", "foundation", "file"]
     form: Form
     contract: InputContract
     views: tuple[View, ...] = Field(min_length=1)

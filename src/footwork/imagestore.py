@@ -19,6 +19,7 @@ from footwork.images import Unreadable, read_bytes
 EXTENSIONS = {"jpeg": "jpg", "tiff": "tif"}
 STORED_NAME = re.compile(r"([0-9a-f]{64})\.[a-z0-9]{1,8}")
 MARKER = "importing-"
+NEW = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC
 
 
 class ImageStore:
@@ -39,17 +40,23 @@ class ImageStore:
         # Not files.written_aside: that reads the process's umask, which threads must not.
         partial = target.parent / f"{PARTIAL}{uuid.uuid4().hex}"
         try:
-            if target.exists() and target.stat().st_size == len(data):
+            if self.has(sha256, image_format, len(data)):
                 return
-            target.parent.mkdir(parents=True, exist_ok=True)
             try:
-                with partial.open("xb") as file:
-                    file.write(data)
-                    file.flush()
-                    os.fsync(file.fileno())
+                file = os.open(partial, NEW, 0o666)
+            except FileNotFoundError:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                file = os.open(partial, NEW, 0o666)
+            try:
+                try:
+                    write_all(file, data)
+                    os.fsync(file)
+                finally:
+                    os.close(file)
                 partial.replace(target)
-            finally:
+            except BaseException:
                 partial.unlink(missing_ok=True)
+                raise
         except OSError as error:
             raise unwritable(target, error) from error
 
@@ -103,6 +110,12 @@ class ImageStore:
             orphans[sha256].unlink(missing_ok=True)
         for marker in markers:
             marker.unlink(missing_ok=True)
+
+
+def write_all(descriptor: int, data: bytes) -> None:
+    rest = memoryview(data)
+    while rest:  # one call may write less: Linux stops at 2 GiB, a full disk anywhere
+        rest = rest[os.write(descriptor, rest) :]
 
 
 def locked(descriptor: int, how: int) -> bool:

@@ -290,7 +290,7 @@ def test_help_and_version_are_quick_and_light() -> None:
         "try: main()\n"
         "except SystemExit: pass\n"
         "heavy = {'numpy', 'sklearn', 'onnx', 'onnxruntime', 'keras', 'tensorflow', 'matplotlib',"
-        " 'duckdb', 'PIL', 'pydantic'}\n"
+        " 'duckdb', 'PIL', 'pydantic', 'asyncio', 'aiohttp', 'ssl', 'sqlite3', 'footwork.verbs'}\n"
         "print(sorted(heavy & set(sys.modules)), file=sys.stderr)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

@@ -1,5 +1,6 @@
 """Verbs on what is searched for, and where: parse, call, print."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,7 +16,6 @@ from footwork.cli.app import (
     stdout,
 )
 from footwork.errors import EnvironmentProblem
-from footwork.verbs.photos import HERE
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -35,7 +35,7 @@ WordsArgument = Annotated[str, typer.Argument(metavar="WORDS", help="Quoted: wha
 @queries_app.callback(invoke_without_command=True)
 def queries(
     context: typer.Context,
-    project: ProjectOption = HERE,
+    project: ProjectOption = Path(),
     propose: Annotated[
         bool, typer.Option("--propose", help="Ask Wikidata for languages that have no words.")
     ] = False,
@@ -67,7 +67,7 @@ def add(
     class_name: ClassArgument,
     language: LanguageArgument,
     words: WordsArgument,
-    project: ProjectOption = HERE,
+    project: ProjectOption = Path(),
 ) -> None:
     """Write search words into footwork.toml."""
     from footwork.verbs import searching as verbs
@@ -81,7 +81,7 @@ def remove(
     class_name: ClassArgument,
     language: LanguageArgument,
     words: WordsArgument,
-    project: ProjectOption = HERE,
+    project: ProjectOption = Path(),
 ) -> None:
     """Take search words out of footwork.toml."""
     from footwork.verbs import searching as verbs
@@ -92,7 +92,7 @@ def remove(
 
 @sources_app.callback(invoke_without_command=True)
 def sources(
-    context: typer.Context, project: ProjectOption = HERE, as_json: JsonOption = False
+    context: typer.Context, project: ProjectOption = Path(), as_json: JsonOption = False
 ) -> None:
     """Show every source: what it needs and lacks, its limits, licences and terms."""
     from footwork.verbs import searching as verbs
@@ -128,7 +128,7 @@ def check(
         bool, typer.Option("--live", help="Ask each source for one photo, politely.")
     ] = False,
     every: Annotated[bool, typer.Option("--all", help="Every source, used or not.")] = False,
-    project: ProjectOption = HERE,
+    project: ProjectOption = Path(),
     as_json: JsonOption = False,
 ) -> None:
     """Say of each source: works, changed, key missing, unreachable. Exit code 4 if one fails."""

@@ -6,7 +6,6 @@ collection that was killed goes on without asking again for what it has.
 """
 
 import asyncio
-import os
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -27,8 +26,8 @@ BATCH = 200  # photos per transaction, at most: fewer where they come in slower 
 FOR_ALL: tuple[Trouble, ...] = ("key", "terms")  # troubles of a source, not of a query
 PASSING: tuple[Trouble, ...] = ("limited", "unreachable")
 GIVE_UP = 2  # queries in a row that fail before a source is left alone
-HELD = 64_000_000  # bytes of photos that wait to be decoded
-WORKERS = min(4, os.cpu_count() or 1)  # threads that decode; each may hold a large picture
+HELD = 48_000_000  # bytes of photos that wait to be decoded
+WORKERS = 8  # threads that decode and store: most of them wait for the disk
 
 Fetch = Callable[[Sequence[Hit]], Awaitable[None]]
 
@@ -247,6 +246,7 @@ class Collector:
                     )
             finally:
                 self.hold(-size)
+                answer.free()
             self._results.put_nowait(Result(course, hit.image_url, outcome))
             course.size += size
         finally:

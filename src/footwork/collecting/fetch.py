@@ -16,7 +16,7 @@ from footwork.collecting.optout import (
 )
 from footwork.collecting.problems import Kind, Problem
 from footwork.collecting.web import HttpWeb, Reply, Wish
-from footwork.images import TooManyPixels, Unreadable, glance, sniffed
+from footwork.images import Unreadable, sniffed
 
 STATUSES: dict[int, tuple[Kind, str]] = {
     401: ("refused", "it is behind a login (401)"),
@@ -42,14 +42,18 @@ class Photos:
 
         etag, last_modified: what the URL answered with the image that is kept; where its server
         knows them, it need not send the image again.
-        The bytes have the head of an image of a known format and size; `images.inspect` decides
-        about the rest.
+        The bytes begin like an image; `keep.Keeper` decides about the rest. While they are
+        needed they count as held, see `Answer.free`.
         """
         headers = {"Accept": ACCEPT, "Accept-Encoding": "identity"}
         headers |= {"If-None-Match": etag} if etag else {}
         headers |= {"If-Modified-Since": last_modified} if last_modified else {}
         wish = Wish(
-            safe(headers), self._web.settings.max_bytes, accept=check_headers, glimpse=check_head
+            safe(headers),
+            self._web.settings.max_bytes,
+            accept=check_headers,
+            glimpse=check_head,
+            holds=True,
         )
         try:
             reply = await self._web.follow(URL(url), wish, gate=self._check_rules)
@@ -58,25 +62,16 @@ class Photos:
             if reply.status != 200:
                 said: tuple[Kind, str] = ("status", f"its server answers {reply.status}")
                 raise Problem(*STATUSES.get(reply.status, said))
-            await self._web.in_thread(self._check_image, reply.body)
         except Problem as problem:
             return Answer(reason=problem.reason, passing=problem.passing)
         except (ValueError, UnicodeError):
             return Answer(reason="address: its URL makes no sense")
         return Answer(
-            reply.body, etag=short(reply, "ETag"), last_modified=short(reply, "Last-Modified")
+            reply.body,
+            etag=short(reply, "ETag"),
+            last_modified=short(reply, "Last-Modified"),
+            free=reply.free,
         )
-
-    def _check_image(self, data: bytes) -> None:
-        most = self._web.settings.max_pixels
-        try:
-            facts = glance(data)
-        except TooManyPixels:
-            raise Problem("pixels", f"it has more than {most:,} pixels (max_pixels)") from None
-        except Unreadable as error:
-            raise Problem("not an image", error.reason) from None
-        if facts.width * facts.height > most:
-            raise Problem("pixels", f"it has more than {most:,} pixels (max_pixels)")
 
     async def _check_rules(self, url: URL) -> None:
         """Raises Problem if the host of `url` does not want it asked for."""

@@ -1,7 +1,9 @@
 """From the bytes that an address answered to an image in the store, or a reason why not."""
 
+import contextlib
 import hashlib
-from collections.abc import Collection, Mapping, Sequence
+import threading
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -11,15 +13,23 @@ from footwork.collecting.ledger import Outcome
 from footwork.collecting.licences import left_out
 from footwork.collecting.queries import ruled_out
 from footwork.findings import Image
-from footwork.images import Unreadable, inspect
+from footwork.images import MAX_PIXELS, TooManyPixels, Unreadable, inspect
 from footwork.tombstones import Looks, Tombstones
+
+MEGABYTE = 1024 * 1024
+DECODING = 240 * MEGABYTE  # of pixels and coefficients at once, so that a collection stays < 500
+
+
+def nothing() -> None:
+    """What needs not be given back."""
 
 
 @dataclass(frozen=True)
 class Answer:
     """What the address of a photo answered: its bytes, "as before", or a reason.
 
-    passing: the reason may be gone another time (a full server, a broken line).
+    passing: the reason may be gone another time (a full server, a broken line). free: to be
+    called once the bytes are no longer needed.
     """
 
     data: bytes | None = None
@@ -28,6 +38,35 @@ class Answer:
     passing: bool = False
     etag: str | None = None
     last_modified: str | None = None
+    free: Callable[[], None] = nothing
+
+
+class Decoding:
+    """Memory for decoding: who does not fit in waits, what never fits is refused. `Room`."""
+
+    def __init__(self, max_pixels: int, size: int = DECODING) -> None:
+        self._max_pixels = max_pixels
+        self._size = size
+        self._used = 0
+        self._changed = threading.Condition()
+
+    @contextlib.contextmanager
+    def __call__(self, pixels: int, size: int) -> Iterator[None]:
+        if pixels > self._max_pixels:
+            raise TooManyPixels(f"it has more than {self._max_pixels:,} pixels (max_pixels)")
+        if size > self._size:
+            raise TooManyPixels(
+                f"decoding it takes more than {self._size // MEGABYTE} MiB of memory, the limit"
+            )
+        with self._changed:
+            self._changed.wait_for(lambda: self._used + size <= self._size)
+            self._used += size
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._used -= size
+                self._changed.notify_all()
 
 
 class Keeper:
@@ -40,11 +79,13 @@ class Keeper:
         allow: Collection[str] = (),
         exclude: Mapping[str, Sequence[str]] = MappingProxyType({}),
         looks: Looks | None = None,
+        max_pixels: int = MAX_PIXELS,
     ) -> None:
         self._catalog = catalog
         self._exclude = exclude
         self._allow = allow
         self._looks = looks
+        self._room = Decoding(max_pixels)
         self._tombstones: Tombstones = catalog.tombstones()
 
     def left_out(self, hit: Hit) -> str | None:
@@ -68,15 +109,15 @@ class Keeper:
             reason = answer.reason or "it answered nothing"
             return Outcome(url, reason=reason, passing=answer.passing)
         sha256 = hashlib.sha256(answer.data).hexdigest()
-        image = self._catalog.image(sha256)
         try:
-            if image is None:
-                facts = inspect(answer.data)
-                refused = self._tombstones.refuses(answer.data, sha256, self._looks)
-                if refused:
-                    raise Unreadable(refused)
-                image = Image(sha256, len(answer.data), facts.width, facts.height, facts.format)
+            facts = inspect(answer.data, self._room)
+        except TooManyPixels as error:
+            return Outcome(url, reason=f"pixels: {error.reason}")
         except Unreadable as error:
-            return Outcome(url, reason=error.reason)
+            return Outcome(url, reason=f"not an image: {error.reason}")
+        image = Image(sha256, len(answer.data), facts.width, facts.height, facts.format)
+        refused = self._tombstones.refuses(answer.data, sha256, self._looks)
+        if refused and self._catalog.image(sha256) is None:
+            return Outcome(url, reason=refused)
         self._catalog.store.put(answer.data, sha256, image.format)
         return Outcome(url, image, etag=answer.etag, last_modified=answer.last_modified)

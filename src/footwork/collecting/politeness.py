@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 
@@ -121,12 +121,12 @@ class Limits:
 
 
 class Hosts:
-    """All hosts of a run. api_rates: host name -> requests per second for questions to its API."""
+    """All hosts of a run. api_rates: host and port -> questions per second to its API."""
 
-    def __init__(self, limits: Limits, api_rates: Mapping[str, float]) -> None:
+    def __init__(self, limits: Limits, api_rates: Mapping[tuple[str, int], float]) -> None:
         self._limits = limits
         self._api_rates = api_rates
-        self._api_paces: dict[str, Pace] = {}
+        self._api_paces: dict[tuple[str, int], Pace] = {}
         self._hosts: dict[tuple[str, int], Host] = {}
         self.room = asyncio.Semaphore(limits.connections)
 
@@ -138,13 +138,14 @@ class Hosts:
             self._hosts[name, port] = known
         return known
 
-    async def api_turn(self, name: str) -> None:
+    async def api_turn(self, name: str, port: int) -> None:
         """Wait until the API of a host may be asked again, by its own published limit."""
-        if name not in self._api_rates:
+        api = (name, port)
+        if api not in self._api_rates:
             return
-        if name not in self._api_paces:
-            self._api_paces[name] = Pace(self._api_rates[name])
-        await self._api_paces[name].turn()
+        if api not in self._api_paces:
+            self._api_paces[api] = Pace(self._api_rates[api])
+        await self._api_paces[api].turn()
 
 
 class Memory:
@@ -153,21 +154,41 @@ class Memory:
     def __init__(self, size: int) -> None:
         self._size = size
         self._used = 0
-        self._changed = asyncio.Condition()
+        self._freed = asyncio.Event()
         self._door = asyncio.Lock()
 
-    @contextlib.asynccontextmanager
-    async def reserved(self, size: int) -> AsyncIterator[None]:
+    async def reserve(self, size: int) -> Callable[[], None]:
+        """Wait for room; returns what gives it back, to be called once."""
         size = min(size, self._size)
-        async with self._door, self._changed:
-            await self._changed.wait_for(lambda: self._used + size <= self._size)
+        async with self._door:
+            while self._used + size > self._size:
+                self._freed.clear()
+                await self._freed.wait()
             self._used += size
-        try:
-            yield
-        finally:
-            async with self._changed:
-                self._used -= size
-                self._changed.notify_all()
+
+        def free() -> None:
+            self._used -= size
+            self._freed.set()
+
+        return free
+
+
+class Room:
+    """A share of the memory, taken at most once."""
+
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
+        self._free: Callable[[], None] | None = None
+
+    async def reserve(self, size: int) -> None:
+        if self._free is None:
+            self._free = await self._memory.reserve(size)
+
+    def free(self) -> None:
+        """Give it back, if it was taken; may be called again."""
+        if self._free is not None:
+            self._free()
+            self._free = None
 
 
 def retry_after(value: str | None, now: float) -> float | None:

@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from importlib import metadata
 from importlib.util import find_spec
-from urllib.parse import urlsplit
+
+from yarl import URL
 
 from footwork.collecting.hits import Query, Source, SourceProblem
 from footwork.collecting.sources.paging import About
@@ -155,23 +156,24 @@ def used(project: Project) -> list[str]:
     return list(project.config.sources.use) or ["openverse", "commons"]
 
 
-def rates(project: Project) -> dict[str, float]:
-    """Return host -> requests per second that its API is sent at most.
+def rates(project: Project) -> dict[tuple[str, int], float]:
+    """Return (host, port) -> requests per second that its API is sent at most.
 
     The public APIs have a rate of their own. For a mirror, `rate` in [sources.NAME] counts, or
     none but that of [fetch].
     """
-    found: dict[str, float] = {}
+    found: dict[tuple[str, int], float] = {}
     for name, kind in kinds().items():
         said = getattr(project.config.sources, name, None)
         if not isinstance(said, ApiSettings) or kind.make is None:
             continue
         try:
-            url = getattr(kind.make(project), "url", "")
-        except SourceProblem:
+            url = URL(getattr(kind.make(project), "url", ""))
+        except (SourceProblem, ValueError):  # the second is told when it is asked
             continue
         mirrored = said.url is not None and name != "searxng"
         rate = said.rate or (None if mirrored else kind.about.rate_per_s)
-        if (host := urlsplit(url).hostname) and rate:
-            found[host] = min(found.get(host, rate), rate)
+        if url.raw_host and url.port and rate:
+            api = (url.raw_host, url.port)
+            found[api] = min(found.get(api, rate), rate)
     return found

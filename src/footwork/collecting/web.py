@@ -15,6 +15,7 @@ import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 import aiohttp
 from multidict import CIMultiDictProxy
@@ -23,7 +24,15 @@ from yarl import URL
 from footwork import __version__
 from footwork.collecting.guard import Forbidden, Guard, Resolve
 from footwork.collecting.hits import SourceProblem, Trouble
-from footwork.collecting.politeness import Hosts, LeftForLater, Limits, Memory, retry_after
+from footwork.collecting.keep import nothing
+from footwork.collecting.politeness import (
+    Hosts,
+    LeftForLater,
+    Limits,
+    Memory,
+    Room,
+    retry_after,
+)
 from footwork.collecting.problems import NotNow, Problem, redacted, said
 from footwork.errors import EnvironmentProblem
 from footwork.project import FetchSettings
@@ -32,7 +41,7 @@ BUSY = {429, 500, 502, 503, 504}  # answers after which the same question may do
 MOVED = {301, 302, 303, 307, 308}
 TRIES = 3
 FREE = 256 * 1024  # bytes that any answer may hold; more is reserved first
-HELD = 128 * 1024**2  # bytes of larger answers that are held at once
+HELD = 96 * 1024**2  # bytes of larger answers that are held at once
 CHUNK = 64 * 1024
 JSON_BYTES = 16 * 1024**2
 HEADER_BYTES = 16 * 1024
@@ -51,18 +60,20 @@ TROUBLES: dict[str, Trouble] = {
 
 @dataclass(frozen=True)
 class Reply:
-    """One answer. url: where it came from in the end."""
+    """One answer. url: where it came from in the end. free: see `Wish.holds`."""
 
     url: URL
     status: int
     headers: CIMultiDictProxy[str]
     body: bytes
+    free: Callable[[], None] = nothing
 
 
 @dataclass(frozen=True)
 class Wish:
     """What is asked for, and what is taken. accept: looks at status and headers, may raise
     Problem; glimpse: likewise at the first bytes of the body. statuses: those whose body is read.
+    holds: the body counts as held until `Reply.free` is called, not only until it is here.
     """
 
     headers: Mapping[str, str]
@@ -71,6 +82,7 @@ class Wish:
     accept: Callable[[aiohttp.ClientResponse], None] | None = None
     glimpse: Callable[[bytes], None] | None = None
     cut: bool = False  # too much is cut off instead of refused
+    holds: bool = False
 
 
 Gate = Callable[[URL], Awaitable[None]]  # raises Problem if that URL is not to be asked
@@ -189,7 +201,7 @@ class HttpWeb:
         """One request, one answer."""
         host = self.hosts.host(url.raw_host or "", url.port or 0)
         if api:
-            await self.hosts.api_turn(url.raw_host or "")
+            await self.hosts.api_turn(url.raw_host or "", url.port or 0)
         async with host.connection(), contextlib.AsyncExitStack() as stack:
             crowded = self.hosts.room.locked()
             await stack.enter_async_context(self.hosts.room)
@@ -204,16 +216,27 @@ class HttpWeb:
                         raise NotNow(answer.status, wait)
                     if wish.accept is not None:
                         wish.accept(answer)
-                    body = b""
-                    if answer.status in wish.statuses:
-                        body = await self._body(answer, wish)
-                    return Reply(url, answer.status, answer.headers, body)
+                    if answer.status not in wish.statuses:
+                        return Reply(url, answer.status, answer.headers, b"")
+                    return await self._whole(url, answer, wish)
             except (Problem, LeftForLater):
                 raise
             except Exception as error:  # whatever a hostile answer makes the parsers raise
                 raise said(error) from None
 
-    async def _body(self, answer: aiohttp.ClientResponse, wish: Wish) -> bytes:
+    async def _whole(self, url: URL, answer: aiohttp.ClientResponse, wish: Wish) -> Reply:
+        """Read the body, and hold room for it for as long as the wish says."""
+        room = Room(self._memory)
+        kept = False
+        try:
+            body = await self._body(answer, wish, room)
+            kept = wish.holds
+            return Reply(url, answer.status, answer.headers, body, room.free if kept else nothing)
+        finally:
+            if not kept:
+                room.free()
+
+    async def _body(self, answer: aiohttp.ClientResponse, wish: Wish, room: Room) -> bytes:
         """Read the body, bounded before and after decompression. Raises Problem."""
         limit = wish.max_bytes
         coding = answer.headers.get("Content-Encoding", "identity").strip().lower()
@@ -223,29 +246,25 @@ class HttpWeb:
         length = answer.content_length
         if length is not None and length > limit and not wish.cut:
             raise Problem("too large", f"it is larger than {limit:,} bytes, the limit")
-        async with contextlib.AsyncExitStack() as stack:
-            buffer = io.BytesIO()
-            reserved = False
-            glimpse = None if packed else wish.glimpse
-            async for chunk in answer.content.iter_chunked(CHUNK):
-                if not reserved and buffer.tell() + len(chunk) > FREE:
-                    most = limit if length is None or packed else min(length, limit)
-                    await stack.enter_async_context(self._memory.reserved(most))
-                    reserved = True
-                buffer.write(chunk)
-                if glimpse is not None and buffer.tell() >= 64:
-                    glimpse(buffer.getvalue())
-                    glimpse = None
-                if buffer.tell() > limit:
-                    if wish.cut:
-                        return buffer.getvalue()[: limit + 1]
-                    raise Problem("too large", f"it is larger than {limit:,} bytes, the limit")
-            data = buffer.getvalue()
-            if packed:
-                unpacked = await self.in_thread(lambda raw: unpack(raw, limit), data)
-                assert isinstance(unpacked, bytes)  # noqa: S101 - for the type checker
-                return unpacked
-            return data
+        buffer = io.BytesIO()
+        glimpse = None if packed else wish.glimpse
+        async for chunk in answer.content.iter_any():
+            if buffer.tell() + len(chunk) > FREE:
+                await room.reserve(limit if length is None or packed else min(length, limit))
+            buffer.write(chunk)
+            if glimpse is not None and buffer.tell() >= 64:
+                glimpse(buffer.getvalue())
+                glimpse = None
+            if buffer.tell() > limit:
+                if wish.cut:
+                    return buffer.getvalue()[: limit + 1]
+                raise Problem("too large", f"it is larger than {limit:,} bytes, the limit")
+        data = buffer.getvalue()
+        if packed:
+            unpacked = await self.in_thread(lambda raw: unpack(raw, limit), data)
+            assert isinstance(unpacked, bytes)  # noqa: S101 - for the type checker
+            return unpacked
+        return data
 
 
 def unpack(data: bytes, limit: int) -> bytes:
@@ -277,18 +296,20 @@ def status_trouble(reply: Reply) -> Trouble:
 async def open_web(
     settings: FetchSettings,
     *,
-    api_rates: Mapping[str, float] | None = None,
+    api_rates: Mapping[tuple[str, int], float] | None = None,
+    folder: Path | None = None,
     resolve: Resolve | None = None,
 ) -> AsyncIterator[HttpWeb]:
     """Yield a web for one run.
 
-    api_rates: host name -> requests per second, for `get_json` (see `registry.rates`). resolve:
-    another way to find the addresses of a name; they are checked all the same.
+    api_rates: host and port -> requests per second, for `get_json` (see `registry.rates`).
+    folder: what ca_file is relative to. resolve: another way to find the addresses of a name;
+    they are checked all the same.
     Raises EnvironmentProblem if the ca_file cannot be read.
     """
     guard = Guard(settings.allow_addresses, resolve)
     connector = aiohttp.TCPConnector(
-        ssl=trusted(settings.ca_file),
+        ssl=trusted(settings.ca_file, folder or Path()),
         resolver=guard,
         socket_factory=guard.open_socket,
         use_dns_cache=True,
@@ -330,13 +351,14 @@ async def open_web(
             await guard.close()
 
 
-def trusted(ca_file: str | None) -> ssl.SSLContext:
+def trusted(ca_file: str | None, folder: Path) -> ssl.SSLContext:
     context = ssl.create_default_context()
     if ca_file is not None:
+        path = folder / Path(ca_file).expanduser()
         try:
-            context.load_verify_locations(ca_file)
+            context.load_verify_locations(path)
         except OSError as error:
             raise EnvironmentProblem(
-                f"ca_file under [fetch], {ca_file}, holds no certificate that can be read: {error}"
+                f"ca_file under [fetch], {path}, holds no certificate that can be read: {error}"
             ) from error
     return context

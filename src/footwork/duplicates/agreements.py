@@ -16,6 +16,10 @@ CREATE TABLE IF NOT EXISTS agreement (
     how TEXT NOT NULL, first TEXT NOT NULL, second TEXT NOT NULL, value REAL NOT NULL,
     PRIMARY KEY (how, first, second)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS proposed (
+    how TEXT NOT NULL, first TEXT NOT NULL, second TEXT NOT NULL,
+    PRIMARY KEY (how, first, second)
+) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS examined (
     how TEXT NOT NULL, image TEXT NOT NULL, PRIMARY KEY (how, image)
 ) STRICT, WITHOUT ROWID;
@@ -26,8 +30,9 @@ PairOfNames = tuple[str, str]
 
 
 class Agreements:
-    """known: pair of images -> agreement. examined: images whose nearest by features were
-    compared. Both only of one way of asking, `how`, which holds every version that matters.
+    """known: pair of images -> agreement. proposed: pairs that features proposed; examined:
+    images all of whose nearest are among these. Only of one way of asking, `how`, which holds
+    every version that matters.
     """
 
     def __init__(self, cache: Path | None, how: str) -> None:
@@ -35,6 +40,7 @@ class Agreements:
         self.path = None if cache is None else cache / "agreements.sqlite"
         self.how = hashlib.sha256(how.encode()).hexdigest()[:20]
         self.known: dict[PairOfNames, float] = {}
+        self.proposed: set[PairOfNames] = set()
         self.examined: set[str] = set()
         try:
             self.read()
@@ -50,30 +56,37 @@ class Agreements:
             asked = (self.how,)
             rows = file.execute("SELECT first, second, value FROM agreement WHERE how = ?", asked)
             self.known = {(first, second): value for first, second, value in rows}
+            self.proposed = set(
+                file.execute("SELECT first, second FROM proposed WHERE how = ?", asked)
+            )
             images = file.execute("SELECT image FROM examined WHERE how = ?", asked)
             self.examined = {image for (image,) in images}
 
     def keep(self, measured: Sequence[tuple[PairOfNames, float]]) -> None:
         """Write down what was measured, in one transaction."""
         self.known.update(measured)
+        rows = [(self.how, *pair, value) for pair, value in measured]
+        self.write(("INSERT OR REPLACE INTO agreement VALUES (?, ?, ?, ?)", rows))
+
+    def keep_proposed(self, pairs: Iterable[PairOfNames], examined: Iterable[str]) -> None:
+        """Put these in place of what was proposed, and say whose nearest they hold."""
+        self.proposed, self.examined = set(pairs), set(examined)
+        asked = (self.how,)
         self.write(
-            "INSERT OR REPLACE INTO agreement VALUES (?, ?, ?, ?)",
-            [(self.how, *pair, value) for pair, value in measured],
+            ("DELETE FROM proposed WHERE how = ?", [asked]),
+            ("DELETE FROM examined WHERE how = ?", [asked]),
+            ("INSERT INTO proposed VALUES (?, ?, ?)", [(self.how, *p) for p in self.proposed]),
+            ("INSERT INTO examined VALUES (?, ?)", [(self.how, i) for i in self.examined]),
         )
 
-    def keep_examined(self, images: Iterable[str]) -> None:
-        """Say that these images are done with. Only when their pairs have been kept."""
-        added = sorted(set(images) - self.examined)
-        self.examined.update(added)
-        self.write("INSERT OR REPLACE INTO examined VALUES (?, ?)", [(self.how, i) for i in added])
-
-    def write(self, statement: str, rows: Sequence[tuple[object, ...]]) -> None:
-        if self.path is None or not rows:
+    def write(self, *changes: tuple[str, Sequence[tuple[object, ...]]]) -> None:
+        if self.path is None or not any(rows for _statement, rows in changes):
             return
         with contextlib.suppress(sqlite3.DatabaseError, OSError):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with self.opened(self.path) as file:
-                file.executemany(statement, rows)
+                for statement, rows in changes:
+                    file.executemany(statement, rows)
 
     @contextlib.contextmanager
     def opened(self, path: Path) -> Iterator[sqlite3.Connection]:

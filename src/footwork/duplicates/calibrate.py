@@ -23,6 +23,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from footwork.duplicates.agreements import Agreements
+from footwork.duplicates.detail import Question, answers
 from footwork.duplicates.edits import EDITS, MIRRORED, Pixels, edited
 from footwork.duplicates.evidence import (
     LEAST_COSINE,
@@ -34,7 +36,6 @@ from footwork.duplicates.evidence import (
     Thresholds,
     gathered,
     near,
-    registered,
 )
 from footwork.duplicates.hashes import HASHER, bits_between, hash_pixels
 from footwork.duplicates.registration import BEYOND_DOUBT, REGISTRAR, agreement, picture_of
@@ -49,6 +50,9 @@ from footwork.records import Record
 SAFE_RADIUS = 8
 # Of the pairs among those photos that a network finds most alike, none agrees by 0.56.
 SAFE_AGREEMENT = 0.6
+# Of pairs within MAX_RADIUS bits: 439 of different photos among those (of the 396, one of each also
+# flipped or turned) agree by 0.49 at most; of photos under large letters, a third more than by 0.6.
+SAFE_NEAR_AGREEMENT = 0.5
 AGREEMENTS = tuple(round(float(value), 2) for value in np.arange(0.5, 0.901, 0.02))
 COSINES = tuple(round(float(value), 2) for value in np.arange(0.3, 0.981, 0.02))
 
@@ -79,7 +83,8 @@ class Calibration(Record):
 
     true_pairs: what the safe thresholds join, divided by the share of made pairs that they find;
     share: false pairs wanted for each of them. cosines: of features alone, which join nothing;
-    recall_of: by kind of edit, at the chosen thresholds. sentence: for people.
+    recall_of: by kind of edit, at the chosen thresholds. near_agreement: of pairs within
+    MAX_RADIUS bits. sentence: for people.
     """
 
     photos: int
@@ -90,6 +95,7 @@ class Calibration(Record):
     radius_because: Because
     agreement: float
     agreement_because: Because
+    near_agreement: float
     radii: tuple[Point, ...]
     agreements: tuple[Point, ...]
     cosines: tuple[Point, ...]
@@ -98,7 +104,7 @@ class Calibration(Record):
 
     @property
     def thresholds(self) -> Thresholds:
-        return Thresholds(self.radius, self.agreement)
+        return Thresholds(self.radius, self.agreement, self.near_agreement)
 
 
 Row = tuple[str, int, float, float]  # kind, bits, cosine, agreement of a pair
@@ -122,7 +128,7 @@ class Made:
 
     def found(self, thresholds: Thresholds) -> NDArray[np.bool_]:
         proposed = (self.bits <= MAX_RADIUS) | (self.cosine >= LEAST_COSINE)
-        in_detail = proposed & (self.agreement >= thresholds.agreement)
+        in_detail = proposed & thresholds.in_detail(self.bits, self.agreement)
         return np.asarray((self.bits <= thresholds.radius) | in_detail)
 
 
@@ -152,16 +158,16 @@ def calibrate(
     progress = progress or Progress()
     kinds = [kind for kind in EDITS if mirror or kind not in MIRRORED]
     names = sampled(looks.names, PHOTOS, seed)
-    memory = Memory(cache)
+    memory = Memory(cache, vectors_of is not None)
     with progress.task("calibrating: edited copies", len(names)) as advance:
         made = made_pairs(names, kinds, read, vectors_of, mirror, seed, memory, advance)
-    safe = Thresholds(SAFE_RADIUS, SAFE_AGREEMENT)
+    safe = Thresholds(SAFE_RADIUS, SAFE_AGREEMENT, SAFE_NEAR_AGREEMENT)
     joined = safe.joined(found)
     recall = float(made.found(safe).mean()) if len(made.kind) else 1.0
     true_pairs = round(int(joined.sum()) / max(recall, 0.1))
 
     pairs = len(looks) * (len(looks) - 1) // 2
-    false_bits = mirrored_bits(looks, found.of(joined), read, mirror)
+    false_bits, near_agreed = mirrored_bits(looks, found.of(joined), read, mirror, memory.nearest)
     radii = tuple(
         point(bits, (made.bits <= bits).mean() if len(made.kind) else 0.0,
               int((false_bits <= bits).sum()), pairs, pairs)
@@ -169,14 +175,10 @@ def calibrate(
     )  # fmt: skip
     tried, looked_at = decoys(looks, found, joined, mirror, seed)
     with progress.task("calibrating: false pairs", len(tried), "pairs") as advance:
-        turned = (found.cosine[tried] >= STRAIGHTENED_COSINE).tolist()
-        named = [(looks.names[found.first[i]], looks.names[found.second[i]]) for i in tried]
-        rows = memory.of(
-            f"decoys {named} {turned}",
-            lambda: [("", 0, 0.0, a) for a in registered(named, turned, read, advance, decoy=True)],
-        )
+        questions = [Question.of(looks, found, row) for row in tried.tolist()]
+        agreed = answers(questions, read, memory.decoys, advance, decoy=True)
         # A photo and its own mirrored copy are no false pair.
-        false_agreements = np.array([row[-1] for row in rows if row[-1] < BEYOND_DOUBT])
+        false_agreements = np.array([level for level in agreed if level < BEYOND_DOUBT])
     agreements = tuple(
         point(level, (made.agreement >= level).mean() if len(made.kind) else 0.0,
               int((false_agreements >= level).sum()), len(false_agreements), looked_at)
@@ -191,7 +193,8 @@ def calibrate(
     allowed = share * true_pairs
     bits, why = chosen_radius(radii, allowed)
     level, level_why = chosen_agreement(agreements, allowed)
-    chosen = Thresholds(bits, level)
+    near_level = level if mirror else chosen_near_agreement(near_agreed, level, allowed)
+    chosen = Thresholds(bits, level, near_level)
     hits = made.found(chosen)
     recall_of = {
         kind: float(hits[[one == kind for one in made.kind]].mean())
@@ -207,19 +210,28 @@ def calibrate(
         radius_because=why,
         agreement=level,
         agreement_because=level_why,
+        near_agreement=near_level,
         radii=radii,
         agreements=agreements,
         cosines=cosines,
         recall_of=recall_of,
-        sentence=sentence(bits, why, level, level_why, radii, len(looks), true_pairs, share),
+        sentence=sentence(
+            bits, why, level, level_why, near_level, radii, len(looks), true_pairs, share
+        ),
     )
 
 
 class Memory:
-    """Measured rows in a folder, by the question that they answer; none if `cache` is None."""
+    """Measured rows in a folder, by the question that they answer; none if `cache` is None.
 
-    def __init__(self, cache: Path | None) -> None:
+    decoys, nearest: agreements of photos with mirrored others: candidates, and those whose hashes
+    are near when one is mirrored.
+    """
+
+    def __init__(self, cache: Path | None, features: bool) -> None:
         self.cache = cache
+        self.decoys = Agreements(cache, f"decoys {REGISTRAR} {HASHER} {features}")
+        self.nearest = Agreements(cache, f"mirrored {REGISTRAR} {HASHER}")
 
     def of(self, question: str, measure: Callable[[], list[Row]]) -> list[Row]:
         if self.cache is None:
@@ -245,12 +257,14 @@ def as_asked(photos: int, radius: int, share: float, seed: int) -> Calibration:
         radius_because="chosen",
         agreement=SAFE_AGREEMENT,
         agreement_because="safe",
+        near_agreement=SAFE_NEAR_AGREEMENT,
         radii=(),
         agreements=(),
         cosines=(),
         recall_of={},
         sentence=f"Radius {radius} of 64 bits, as asked. Details have to agree by "
-        f"{SAFE_AGREEMENT:.2f}, safe on other photos.",
+        f"{SAFE_AGREEMENT:.2f}, or {SAFE_NEAR_AGREEMENT:.2f} within {MAX_RADIUS} bits, "
+        "safe on other photos.",
     )
 
 
@@ -295,8 +309,14 @@ def made_pairs(
             cosine = vectors[1:] @ vectors[0]
         whole = picture_of(pixels)
         agreed = [
-            agreement(whole, picture_of(copy), turned=alike >= STRAIGHTENED_COSINE, mirrored=mirror)
-            for copy, alike in zip(copies, cosine, strict=True)
+            agreement(
+                whole,
+                picture_of(copy),
+                turned=alike >= STRAIGHTENED_COSINE,
+                mirrored=mirror,
+                close=apart <= MAX_RADIUS,
+            )
+            for copy, alike, apart in zip(copies, cosine, bits, strict=True)
         ]
         return list(zip(kinds, bits.tolist(), cosine.tolist(), agreed, strict=True))
 
@@ -310,26 +330,31 @@ def made_pairs(
         return Made.of([row for some in pool.map(remembered, images) for row in some])
 
 
-def mirrored_bits(looks: Looks, copies: Candidates, read: Read, mirror: bool) -> NDArray[np.int64]:
-    """Return the bits, up to MAX_RADIUS, between each photo and the mirrored form of others.
+def mirrored_bits(
+    looks: Looks, copies: Candidates, read: Read, mirror: bool, memory: Agreements
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return the bits, up to MAX_RADIUS, between each photo and the mirrored form of others; and
+    the agreements of the nearest of these pairs.
 
     copies: pairs that are one photo: where it is symmetrical, they would be near. Left out, too,
     are photos whose details agree when one is mirrored: those are mirrored copies. With `mirror`,
     a pair is near if any of eight forms is, so it has eight times the chance.
     """
     codes = looks.codes
-    a, b, kind, bits = near(codes.mirrors[:, 0], codes.plain, 0, MAX_RADIUS)
+    a, b, kind, bits, _known = near(codes.mirrors[:, 0], codes.plain, 0, MAX_RADIUS)
     found = gathered(len(looks), a, b, kind, bits)
     known = set(zip(copies.first.tolist(), copies.second.tolist(), strict=True))
     pairs = zip(found.first.tolist(), found.second.tolist(), found.bits[:, 0], strict=True)
     others = sorted((int(bits), a, b) for a, b, bits in pairs if (a, b) not in known)
-    nearest = [(looks.names[a], looks.names[b]) for _bits, a, b in others[:DECOYS]]
-    agreed = list(registered(nearest, [False] * len(nearest), read, lambda _n: None, decoy=True))
-    agreed += [0.0] * (len(others) - len(nearest))
-    seen = [
-        bits for (bits, _a, _b), level in zip(others, agreed, strict=True) if level < SAFE_AGREEMENT
+    nearest = [
+        Question((looks.names[a], looks.names[b]), turned=False, close=True)
+        for _bits, a, b in others[:DECOYS]
     ]
-    return np.repeat(np.array(seen, dtype=np.int64), 8 if mirror else 1)
+    levels = np.array(answers(nearest, read, memory, lambda _n: None, decoy=True), dtype=float)
+    seen = np.array([bits for bits, _a, _b in others], dtype=np.int64)
+    is_copy = np.zeros(len(others), dtype=bool)
+    is_copy[: len(levels)] = levels >= SAFE_AGREEMENT
+    return np.repeat(seen[~is_copy], 8 if mirror else 1), levels[levels < SAFE_AGREEMENT]
 
 
 def decoys(
@@ -390,11 +415,20 @@ def chosen_agreement(agreements: Sequence[Point], allowed: float) -> tuple[float
     return (clean[0].threshold if clean else AGREEMENTS[-1]), "safe"
 
 
+def chosen_near_agreement(levels: NDArray[np.float64], otherwise: float, allowed: float) -> float:
+    """Return the safe agreement of pairs within MAX_RADIUS bits, unless more false pairs than
+    allowed reach it here: then what others need.
+    """
+    false_pairs = int((levels >= SAFE_NEAR_AGREEMENT).sum())
+    return min(SAFE_NEAR_AGREEMENT, otherwise) if false_pairs <= allowed else otherwise
+
+
 def sentence(
     radius: int,
     why: Because,
     level: float,
     level_why: Because,
+    near_level: float,
     radii: Sequence[Point],
     photos: int,
     true_pairs: int,
@@ -416,4 +450,5 @@ def sentence(
             else f"Radius {radius} of 64 bits: wider ones join different photos here; {seen}."
         )
     origin = "chosen on these photos" if level_why == "calibrated" else "safe on other photos"
-    return f"{first} Details have to agree by {level:.2f}, {origin}."
+    near_by = f", or {near_level:.2f} within {MAX_RADIUS} bits" if near_level < level else ""
+    return f"{first} Details have to agree by {level:.2f}{near_by}, {origin}."

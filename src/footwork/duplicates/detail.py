@@ -83,7 +83,7 @@ def in_detail(
 ) -> Candidates:
     """Return the candidates with the agreement of those that are worth it."""
     rows = np.flatnonzero(worth_registering(found, radius))
-    questions = [Question.of(looks, found, row) for row in rows]
+    questions = [Question.of(looks, found, row) for row in rows.tolist()]
     values = found.agreement.copy()
     values[rows] = answers(questions, read, memory, advance, mirror=mirror)
     return replace(found, agreement=values)

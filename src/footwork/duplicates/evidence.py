@@ -13,22 +13,18 @@ Everything works on looks: images of one plain code are one look, so that 200,00
 are not twenty thousand million pairs.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import combinations, islice, pairwise, product
 
 import numpy as np
 from numpy.typing import NDArray
 
 from footwork.copies import Pair
+from footwork.duplicates.growing import Known, nothing_about, pairs_between
 from footwork.duplicates.hashes import LEAST_FIRM, VARIANTS, hash_twice
-from footwork.duplicates.index import Distinct, Index, Pairs, collected, distinct
+from footwork.duplicates.index import Distinct, Pairs, distinct
 from footwork.duplicates.keep import HASH
-from footwork.duplicates.registration import FINE, Picture, agreement, picture_of
-from footwork.images import Unreadable, decode
-from footwork.machine import cores
-from footwork.progress import Advance
 
 MAX_RADIUS = 16  # bits: how far hashes propose; farther apart, they say nothing
 LEAST_COSINE = 0.55  # of what features propose; nine of ten crops, frames, screenshots have 0.7
@@ -146,47 +142,89 @@ class Candidates:
 
 @dataclass(frozen=True)
 class Thresholds:
-    """radius: bits, for all hashes. agreement: of details, see `registration`."""
+    """radius: bits, for all hashes. agreement: of details, see `registration`; near_agreement: of
+    pairs within MAX_RADIUS bits, of which a hash says already that they may be one photo.
+    """
 
     radius: int
     agreement: float
+    near_agreement: float
 
     def joined(self, found: Candidates) -> NDArray[np.bool_]:
-        near = found.bits.min(axis=1, initial=NONE) <= self.radius
-        return np.asarray(near | (found.agreement >= self.agreement))
+        least = found.bits.min(axis=1, initial=NONE)
+        return np.asarray((least <= self.radius) | self.in_detail(least, found.agreement))
+
+    def in_detail(
+        self, bits: NDArray[np.integer], agreement: NDArray[np.floating]
+    ) -> NDArray[np.bool_]:
+        """bits, agreement: (k,) of each pair, NONE and NaN where unknown."""
+        enough = np.where(bits <= MAX_RADIUS, self.near_agreement, self.agreement)
+        return np.asarray(agreement >= enough, dtype=np.bool_)
 
 
 def hash_candidates(
-    codes: Codes, max_bits: int = MAX_RADIUS, *, mirror: bool = False
-) -> Candidates:
-    """Return all pairs of looks within `max_bits` by any hash: exact, see `index`."""
-    found = [near(codes.plain, codes.plain, 0, max_bits)]
+    codes: Codes,
+    max_bits: int = MAX_RADIUS,
+    *,
+    mirror: bool = False,
+    new: NDArray[np.bool_] | None = None,
+    known: Mapping[str, Known] | None = None,
+) -> tuple[Candidates, dict[str, Known]]:
+    """Return all pairs of looks within `max_bits` by any hash: exact, see `index`; and what is
+    known of their codes now.
+
+    new: (n,) which looks to find pairs for; pairs of two others are left out. known: what an
+    earlier call with the same max_bits returned, of whatever codes: these cost nothing again.
+    """
+    before, after = known or {}, {}
+    every = np.arange(len(codes.plain))
     firm = np.flatnonzero(codes.trimmed_firm >= LEAST_FIRM["phash64"])
-    trimmed = near(codes.trimmed[firm], codes.trimmed[firm], 1, max_bits)
-    found.append((firm[trimmed[0]], firm[trimmed[1]], *trimmed[2:]))
+    asked = [("plain", codes.plain, codes.plain, 0, every)]
+    trimmed = codes.trimmed[firm]
+    asked.append(("trimmed", trimmed, trimmed, 1, firm))
     if mirror:
         for variant in range(len(VARIANTS) - 1):
-            found.append(near(codes.mirrors[:, variant], codes.plain, 2, max_bits))
-    a, b, kind, bits = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    return gathered(len(codes.plain), a, b, kind, bits)
+            turned = codes.mirrors[:, variant]
+            asked.append((f"mirror{variant + 1}", turned, codes.plain, 2, every))
+    found: list[Columns] = []
+    for name, left, right, kind, rows in asked:
+        earlier = before.get(name)
+        if new is not None and left is right:
+            here = new[rows]
+            earlier = nothing_about(np.setdiff1d(left[~here], left[here]))
+        a, b, kinds, bits, after[name] = near(left, right, kind, max_bits, earlier)
+        found.append((rows[a], rows[b], kinds, bits))
+    a, b, kind_of, bits = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    candidates = gathered(len(codes.plain), a, b, kind_of, bits)
+    if new is not None:
+        candidates = candidates.of(new[candidates.first] | new[candidates.second])
+    return candidates, after
 
 
 Columns = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
 
 
-def near(left: NDArray[np.uint64], right: NDArray[np.uint64], kind: int, max_bits: int) -> Columns:
-    """Return (a, b, kind, bits) of every code a of `left` near a code b of `right`, a != b."""
-    mine, others = distinct(left), distinct(right)
-    if left is right:
-        pairs = collected(Index(mine, max_bits).pairs())
-    else:
-        pairs = collected(Index(others, max_bits).within(mine))
+def near(
+    left: NDArray[np.uint64],
+    right: NDArray[np.uint64],
+    kind: int,
+    max_bits: int,
+    known: Known | None = None,
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], Known]:
+    """Return (a, b, kind, bits) of every code a of `left` near a code b of `right`, a != b; and
+    what is known of their codes now.
+    """
+    mine = distinct(left)
+    others = mine if left is right else distinct(right)
+    pairs = pairs_between(mine, others, max_bits, known)
+    first, second = mine.codes[:, 0], others.codes[:, 0]
+    now = Known(first, first if left is right else second, pairs)
     if len(mine.codes) == len(left) and len(others.codes) == len(right):
         a, b, apart = mine.members[pairs.first], others.members[pairs.second], pairs.bits
     else:
         a, b, apart = expanded(mine, others, pairs, chains=left is right)
     other = a != b
-    return a[other], b[other], np.full(int(other.sum()), kind), apart[other]
+    return a[other], b[other], np.full(int(other.sum()), kind), apart[other], now
 
 
 def expanded(
@@ -228,32 +266,85 @@ def cosine_pairs(
     least: float = LEAST_COSINE,
     per_look: int = PER_LOOK,
     new: NDArray[np.bool_] | None = None,
+    known: NDArray[np.int64] | None = None,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
     """Return pairs (first < second, cosine) of rows of (n, d), each among the other's nearest.
 
     A pair counts if its cosine is `least` or more and either is among the `per_look` nearest of
     the other (of equal cosines, the lower number). Rows of NaN are near nothing. In blocks of
-    ROWS rows, so memory grows with n and not with n^2. new: (n,) which rows are new; only
-    pairs with one of them, among its nearest, are returned, and only they cost anything.
+    ROWS rows, so memory grows with n and not with n^2.
+
+    new: (n,) which rows are new; only they cost anything. With `known`, (k, 2) all pairs that a
+    call without the new rows returned, and maybe others, the answer is that of a call with
+    everything; without it, only pairs of a new row and one of its own nearest are returned.
     """
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        units = np.nan_to_num(vectors / lengths).astype(np.float32)
+    units = unit_rows(vectors)
     rows = np.arange(len(vectors)) if new is None else np.flatnonzero(new)
-    keys, cosines = [np.zeros(0, dtype=np.int64)], [np.zeros(0, dtype=np.float32)]
+    old = np.flatnonzero(~new) if new is not None and known is not None else rows[:0]
+    keys = [np.zeros(0, dtype=np.int64)]
+    if known is not None:
+        keys.append(known.min(axis=1) * len(vectors) + known.max(axis=1))
     for start in range(0, len(rows), ROWS):
         some = rows[start : start + ROWS]
         alike = units[some] @ units.T
         alike[np.arange(len(some)), some] = -1
-        nearest = top(alike, per_look)
-        values = np.take_along_axis(alike, nearest, axis=1)
-        at, place = np.nonzero(values >= least)
-        a, b = some[at], nearest[at, place]
-        keys.append(np.minimum(a, b) * len(vectors) + np.maximum(a, b))
-        cosines.append(values[at, place])
-    every, once = np.unique(np.concatenate(keys), return_index=True)
-    first, second = np.divmod(every, max(len(vectors), 1))
-    return first, second, np.concatenate(cosines)[once]
+        ends = [(some, *nearest(alike, per_look, least), np.arange(len(vectors)))]
+        if len(old):
+            ends.append((old, *nearest(alike[:, old].T, per_look, least), some))
+        for these, at, place, others in ends:
+            a, b = these[at], others[place]
+            keys.append(np.minimum(a, b) * len(vectors) + np.maximum(a, b))
+    first, second = np.divmod(np.unique(np.concatenate(keys)), max(len(vectors), 1))
+    cosine = cosines_of(units, first, second)
+    good = cosine >= least
+    first, second, cosine = first[good], second[good], cosine[good]
+    if known is not None:  # what was among the nearest may be so no longer
+        good = ranked(first, second, cosine, per_look)
+        first, second, cosine = first[good], second[good], cosine[good]
+    return first, second, cosine
+
+
+def unit_rows(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the rows at length 1; zeros for rows of NaN."""
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        units: NDArray[np.float32] = np.nan_to_num(vectors / lengths).astype(np.float32)
+    return units
+
+
+def cosines_of(
+    units: NDArray[np.float32], first: NDArray[np.int64], second: NDArray[np.int64]
+) -> NDArray[np.float32]:
+    """Return the cosine of each pair, the same one whatever else is asked."""
+    cosine = np.empty(len(first), dtype=np.float32)
+    for start in range(0, len(first), ROWS):
+        part = slice(start, start + ROWS)
+        cosine[part] = np.einsum("ij,ij->i", units[first[part]], units[second[part]])
+    return cosine
+
+
+def nearest(
+    alike: NDArray[np.float32], count: int, least: float
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return (row, column) of the `count` highest values of each row, if about `least` or more."""
+    chosen = top(alike, count)
+    at, place = np.nonzero(np.take_along_axis(alike, chosen, axis=1) >= least - 1e-4)
+    return at, chosen[at, place]
+
+
+def ranked(
+    first: NDArray[np.int64], second: NDArray[np.int64], cosine: NDArray[np.float32], count: int
+) -> NDArray[np.bool_]:
+    """Return which pairs are among the `count` of either look with the highest cosines."""
+    every_end = np.concatenate([first, second])
+    every_other = np.concatenate([second, first])
+    order = np.lexsort((every_other, -np.tile(cosine, 2), every_end))
+    starts = np.r_[True, every_end[order][1:] != every_end[order][:-1]][: len(order)]
+    place = np.arange(len(order))
+    since = place - np.maximum.accumulate(np.where(starts, place, 0))
+    result = np.zeros(len(order), dtype=bool)
+    result[order[since < count]] = True
+    return np.asarray(result[: len(first)] | result[len(first) :])
 
 
 def top(values: NDArray[np.float32], count: int) -> NDArray[np.int64]:
@@ -282,102 +373,10 @@ def with_cosines(
     bits[: len(mine)] = found.bits
     order = np.argsort(keys)
     a, b = np.divmod(keys[order], max(count, 1))
-    lengths = np.linalg.norm(vectors, axis=1)
-    products = np.empty(len(keys), dtype=np.float32)
-    for start in range(0, len(keys), ROWS):
-        part = slice(start, start + ROWS)
-        products[part] = np.einsum("ij,ij->i", vectors[a[part]], vectors[b[part]])
-    with np.errstate(invalid="ignore", divide="ignore"):
-        cosine = products / (lengths[a] * lengths[b])
+    cosine = cosines_of(unit_rows(vectors), a, b)
+    unseen: NDArray[np.bool_] = np.asarray(np.isnan(vectors).any(axis=1))
+    cosine[unseen[a] | unseen[b]] = np.nan
     return Candidates(a, b, bits[order], cosine, np.full(len(keys), np.nan, dtype=np.float32))
-
-
-def worth_registering(found: Candidates, radius: int) -> NDArray[np.bool_]:
-    """Return which pairs to look at in detail: not joined by a hash, but among the nearest."""
-    least = found.bits.min(axis=1, initial=NONE)
-    open_ = (least > radius) & np.isnan(found.agreement)
-    by_hash = open_ & (least < NONE)
-    by_features = open_ & (found.cosine >= LEAST_COSINE)
-    return np.asarray(by_features | among_nearest(found, least, by_hash))
-
-
-def among_nearest(
-    found: Candidates, bits: NDArray[np.uint8], chosen: NDArray[np.bool_]
-) -> NDArray[np.bool_]:
-    """Return which of the chosen pairs are among the PER_LOOK nearest of either look."""
-    result = np.zeros(len(found), dtype=bool)
-    rows = np.flatnonzero(chosen)
-    for ends in (found.first, found.second):
-        others = found.second if ends is found.first else found.first
-        order = rows[np.lexsort((others[rows], bits[rows], ends[rows]))]
-        if len(order):
-            starts = np.r_[True, ends[order][1:] != ends[order][:-1]]
-            since = np.arange(len(order)) - np.maximum.accumulate(
-                np.where(starts, np.arange(len(order)), 0)
-            )
-            result[order[since < PER_LOOK]] = True
-    return result
-
-
-def registered(
-    pairs: Sequence[tuple[str, str]],
-    turned: Sequence[bool],
-    read: Read,
-    advance: Advance,
-    *,
-    mirror: bool = False,
-    decoy: bool = False,
-) -> Iterator[float]:
-    """Yield the agreement of each pair. Sort the pairs: a picture is read once while it is first.
-
-    turned: whether to try small turns too. decoy: with the second mirrored.
-    """
-    pictures: dict[str, Picture | None] = {}
-
-    def picture(image: str) -> Picture | None:
-        if image not in pictures:
-            try:
-                pictures[image] = picture_of(decode(read(image), at_least=FINE.longer))
-            except Unreadable:
-                pictures[image] = None
-        return pictures[image]
-
-    def measured(pair: tuple[str, str], with_turns: bool) -> float:
-        a, b = picture(pair[0]), picture(pair[1])
-        if a is None or b is None:
-            return 0.0
-        return agreement(a, b.mirrored if decoy else b, turned=with_turns, mirrored=mirror)
-
-    with ThreadPoolExecutor(cores()) as pool:
-        for start in range(0, len(pairs), ROWS):
-            part = slice(start, start + ROWS)
-            for found in pool.map(measured, pairs[part], turned[part]):
-                advance(1)
-                yield found
-            pictures.clear()
-
-
-def in_detail(
-    found: Candidates,
-    looks: Looks,
-    radius: int,
-    read: Read,
-    known: Mapping[tuple[str, str], float],
-    advance: Advance,
-    *,
-    mirror: bool = False,
-) -> tuple[Candidates, dict[tuple[str, str], float]]:
-    """Return the candidates with their agreement, and what was not `known` before."""
-    rows = np.flatnonzero(worth_registering(found, radius))
-    names = [(looks.names[found.first[i]], looks.names[found.second[i]]) for i in rows]
-    missing = [(row, pair) for row, pair in zip(rows, names, strict=True) if pair not in known]
-    turned = [bool(found.cosine[row] >= STRAIGHTENED_COSINE) for row, _pair in missing]
-    pairs = [pair for _row, pair in missing]
-    measured = registered(pairs, turned, read, advance, mirror=mirror)
-    new = dict(zip(pairs, measured, strict=True))
-    values = found.agreement.copy()
-    values[rows] = [known[pair] if pair in known else new[pair] for pair in names]
-    return replace(found, agreement=values), new
 
 
 def image_pairs(looks: Looks, found: Candidates, thresholds: Thresholds) -> list[Pair]:
@@ -389,17 +388,16 @@ def image_pairs(looks: Looks, found: Candidates, thresholds: Thresholds) -> list
     """
     pairs = [Pair(*both, 0, None, (HASH,)) for some in looks.members for both in pairwise(some)]
     joined = found.of(thresholds.joined(found))
-    for a, b, bits, cosine, agreed in zip(
-        joined.first, joined.second, joined.bits, joined.cosine, joined.agreement, strict=True
+    detailed = thresholds.in_detail(joined.bits.min(axis=1, initial=NONE), joined.agreement)
+    for a, b, bits, cosine, in_detail in zip(
+        joined.first, joined.second, joined.bits, joined.cosine, detailed, strict=True
     ):
         by_hash = tuple(
             name for name, n in zip(BY_HASH, bits, strict=True) if n <= thresholds.radius
         )
         alike = cosine >= LEAST_COSINE
-        words = by_hash + (((FEATURES,) if alike else ()) + (DETAIL,)) * bool(
-            agreed >= thresholds.agreement
-        )
         least = int(bits.min())
+        words = by_hash + (((FEATURES,) if alike else ()) + (DETAIL,)) * bool(in_detail)
         numbers = (
             (int(bits[0]) if HASH in by_hash else least) if least < NONE else None,
             None if np.isnan(cosine) else round(float(cosine), 4),

@@ -59,7 +59,7 @@ def pairs_between(
     mine, theirs = left.codes[:, 0], right.codes[:, 0]
     old_left, new_left = parted(mine, known.left)
     old_right, new_right = (old_left, new_left) if same else parted(theirs, known.right)
-    fresh = [renumbered(known, mine, theirs)]
+    fresh: list[Pairs] = []
     if len(new_left):
         added = distinct(mine[new_left])
         if same:
@@ -77,7 +77,19 @@ def pairs_between(
             Pairs(np.minimum(p.first, p.second), np.maximum(p.first, p.second), p.bits)
             for p in fresh
         ]
-    return collected(fresh)
+    return merged(renumbered(known, mine, theirs), collected(fresh))
+
+
+def merged(many: Pairs, few: Pairs) -> Pairs:
+    """Return the pairs of both, which are sorted; sorting nine million anew took longer than
+    finding them.
+    """
+    at = np.searchsorted(many.first << 32 | many.second, few.first << 32 | few.second)
+    return Pairs(
+        np.insert(many.first, at, few.first),
+        np.insert(many.second, at, few.second),
+        np.insert(many.bits, at, few.bits),
+    )
 
 
 def parted(codes: NDArray[np.uint64], known: NDArray[np.uint64]) -> tuple[Rows, Rows]:
@@ -95,9 +107,7 @@ def renumbered(known: Known, left: NDArray[np.uint64], right: NDArray[np.uint64]
     return Pairs(first[pairs.first[rows]], second[pairs.second[rows]], pairs.bits[rows])
 
 
-def places(
-    known: NDArray[np.uint64], codes: NDArray[np.uint64]
-) -> tuple[Rows, NDArray[np.bool_]]:
+def places(known: NDArray[np.uint64], codes: NDArray[np.uint64]) -> tuple[Rows, NDArray[np.bool_]]:
     """Return the place of each known code among `codes`, ascending, and whether it is there."""
     place = np.searchsorted(codes, known)
     there = np.zeros(len(known), dtype=bool)

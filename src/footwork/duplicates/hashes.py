@@ -273,11 +273,12 @@ def p_coded(
         )], axis=1)  # fmt: skip
     else:
         low = low[:, None]
-    values = low[:, :4].reshape(len(low), -1, side * side)  # the transposed hold the same ones
+    values = low[:, :4].reshape(len(low), -1, side * side)
     ordered = np.sort(values, axis=2)  # np.median takes five times as long
     middle = side * side // 2
     median = (ordered[:, :, middle - 1] + ordered[:, :, middle]) / 2
-    median = np.tile(median, 2 if mirror else 1)
+    if mirror:  # the transposed hold the same values: row flips become column flips
+        median = median[:, [0, 1, 2, 3, 0, 2, 1, 3]]
     above = low - median[:, :, None, None]
     firm = np.abs(above[:, 0]) > FIRM_LEVELS * 2 * enlarged
     return packed(above > EQUAL), np.count_nonzero(firm, axis=(1, 2))

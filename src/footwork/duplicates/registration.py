@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import fft, ndimage
 
-from footwork.duplicates.hashes import Grey, trimmed
+from footwork.duplicates.grey import Grey
+from footwork.duplicates.hashes import trimmed
 
 Plane = NDArray[np.float32]
 Spectrum = NDArray[np.complex64]
 
-REGISTRAR = "1"  # enters the key of kept agreements: raise it whenever one moves
+REGISTRAR = "2"  # enters the key of kept agreements: raise it whenever one moves
 
 
 @dataclass(frozen=True)
@@ -95,18 +96,22 @@ def picture_of(pixels: NDArray[np.uint8]) -> Picture:
     return Picture(small, image.width / image.height)
 
 
-def agreement(a: Picture, b: Picture, *, turned: bool = False, mirrored: bool = False) -> float:
+def agreement(
+    a: Picture, b: Picture, *, turned: bool = False, mirrored: bool = False, close: bool = False
+) -> float:
     """Return how well the pictures agree where they overlap best: about 0 to 1, symmetric.
 
     One may be a crop of the other, down to half of each side, or squashed. turned: also one that
     was straightened by up to 6 degrees (three times the time). mirrored: also flipped or turned
-    by a quarter (eight times). What does not agree at all coarsely is not looked at closely.
+    by a quarter (eight times). What does not agree at all coarsely is not looked at closely,
+    except, upright, if `close` says that hashes are near: large letters hide the coarse shapes.
     """
     best = 0.0
     for with_turns in (False, True) if turned else (False,):
         for other in b.turns if mirrored else (b,):
             for one, two in squashed_too(a, other):
-                if at_level(COARSE, one, two, with_turns) >= WORTH_A_LOOK:
+                sure = close and not with_turns
+                if sure or at_level(COARSE, one, two, with_turns) >= WORTH_A_LOOK:
                     best = max(best, at_level(FINE, one, two, with_turns))
         if best >= BEYOND_DOUBT:
             break

@@ -3,8 +3,7 @@
 `dedupe` runs it on a project's catalog, `folder` on files that are in no project.
 """
 
-import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -13,24 +12,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from footwork.copies import Pair
+from footwork.duplicates.agreements import Agreements
 from footwork.duplicates.calibrate import SAFE_RADIUS, Calibration, calibrate
+from footwork.duplicates.detail import in_detail
 from footwork.duplicates.edits import Pixels
 from footwork.duplicates.evidence import (
     MAX_RADIUS,
+    Candidates,
     Codes,
     Looks,
     Read,
     cosine_pairs,
     hash_candidates,
     image_pairs,
-    in_detail,
     looks_of,
     with_cosines,
 )
+from footwork.duplicates.growing import Before
+from footwork.duplicates.hashes import HASHER
 from footwork.duplicates.registration import REGISTRAR
 from footwork.errors import DataError, MissingWeights, UsageError
-from footwork.files import written_aside
-from footwork.images import DECODER, Unreadable, fit
+from footwork.images import Unreadable, fit
 from footwork.models.bases import registry
 from footwork.models.features import feature_key, features
 from footwork.models.networks import Prepared, prepare
@@ -39,7 +41,6 @@ from footwork.progress import Progress
 
 BASE = "efficientnet_lite0"  # in the core install; `compare` uses the same cached features
 SAMPLE = 8  # photos on which a runtime is tried
-NOTHING_OLD = np.zeros((0, 2), dtype=np.int64), np.array(False)
 
 Embedder = Callable[[Sequence[Pixels]], NDArray[np.float32]]
 
@@ -89,28 +90,31 @@ def search(
     so that images that were there before cost next to nothing.
     """
     looks = looks_of(images, codes)
-    found = hash_candidates(looks.codes, mirror=wanted.mirror)
     is_new = np.ones(len(looks), dtype=bool)
     if wanted.new is not None:
         is_new = np.array([bool(wanted.new.intersection(some)) for some in looks.members], bool)
-        found = found.of(is_new[found.first] | is_new[found.second])
-    memory = Agreements(cache, wanted)
+    found = near_by_hash(looks, is_new, cache, wanted)
+    how = f"{REGISTRAR} {HASHER} {BASE} {wanted.mirror} {wanted.features}"
+    memory = Agreements(cache, how)
     vectors: NDArray[np.float32] | None = None
     network: Embedder | None = None
     notes: tuple[str, ...] = ()
     if wanted.features and len(looks) > 1:
         vectors, network, notes = seen_by_network(looks, read, cache, progress)
     if vectors is not None:
-        old, before = memory.of(looks) if wanted.growing else NOTHING_OLD
-        fresh = cosine_pairs(vectors, new=is_new & ~before)
-        proposed = (np.r_[fresh[0], old[:, 0]], np.r_[fresh[1], old[:, 1]])
+        if wanted.growing:
+            known, before = proposed_before(memory, looks)
+            proposed = cosine_pairs(vectors, new=~before, known=known)[:2]
+            memory.keep_proposed(
+                ((looks.names[a], looks.names[b]) for a, b in zip(*proposed, strict=True)),
+                looks.names,
+            )
+        else:
+            proposed = cosine_pairs(vectors, new=None if is_new.all() else is_new)[:2]
         found = with_cosines(found, len(looks), proposed, vectors)
     narrow = SAFE_RADIUS if wanted.radius is None else wanted.radius
     with progress.task("comparing details", len(found), "pairs") as advance:
-        found, measured = in_detail(
-            found, looks, narrow, read, memory.known, advance, mirror=wanted.mirror
-        )
-    memory.keep(measured, looks.names if wanted.growing and vectors is not None else ())
+        found = in_detail(found, looks, narrow, read, memory, advance, mirror=wanted.mirror)
     calibration = calibrate(
         looks,
         found,
@@ -127,6 +131,37 @@ def search(
         weak=len(images) - sum(map(len, looks.members)),
         notes=notes,
     )
+
+
+def near_by_hash(
+    looks: Looks, is_new: NDArray[np.bool_], cache: Path, wanted: Search
+) -> Candidates:
+    """Return the pairs that hashes propose; what is known of codes from before is not searched."""
+    if wanted.new is not None or not wanted.growing:
+        new = None if is_new.all() else is_new
+        return hash_candidates(looks.codes, mirror=wanted.mirror, new=new)[0]
+    before = Before(cache, MAX_RADIUS)
+    found, known = hash_candidates(looks.codes, mirror=wanted.mirror, known=before.known)
+    before.keep(known)
+    return found
+
+
+def proposed_before(
+    memory: Agreements, looks: Looks
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Return the (k, 2) pairs of looks that features proposed before, and which looks have all
+    their nearest among these: those that were there, and none of whose nearest is gone.
+    """
+    place = {name: i for i, name in enumerate(looks.names)}
+    before = np.array([name in memory.examined for name in looks.names], dtype=bool)
+    pairs = []
+    for a, b in memory.proposed:
+        i, j = place.get(a), place.get(b)
+        if i is not None and j is not None:
+            pairs.append((i, j))
+        elif i is not None or j is not None:
+            before[i if j is None else j] = False
+    return np.array(sorted(pairs), dtype=np.int64).reshape(-1, 2), before
 
 
 def seen_by_network(
@@ -165,46 +200,3 @@ def embedder(prepared: Prepared) -> Embedder:
         return network.vectors(contract.apply(np.stack(squares)))
 
     return vectors
-
-
-class Agreements:
-    """What comparing details said before, in the cache: one .npz for each way of asking.
-
-    known: pair of images -> agreement. examined: images whose nearest by features were compared.
-    """
-
-    def __init__(self, cache: Path, wanted: Search) -> None:
-        how = f"{REGISTRAR} {DECODER} {BASE} {wanted.mirror} {wanted.features}"
-        digest = hashlib.sha256(how.encode()).hexdigest()[:20]
-        self.path = cache / "agreements" / f"{digest}.npz"
-        self.known: dict[tuple[str, str], float] = {}
-        self.examined: set[str] = set()
-        try:
-            with np.load(self.path, allow_pickle=False) as kept:
-                ends = kept["ends"].astype("U64").tolist()
-                values = kept["values"].tolist()
-                self.examined = set(kept["examined"].astype("U64").tolist())
-        except Exception:  # absent, or damaged: it can be made again
-            return
-        self.known = {(a, b): value for (a, b), value in zip(ends, values, strict=True)}
-
-    def of(self, looks: Looks) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-        """Return the (k, 2) pairs of looks that are known, and which looks were examined."""
-        place = {name: i for i, name in enumerate(looks.names)}
-        pairs = [(place[a], place[b]) for a, b in self.known if a in place and b in place]
-        before = np.array([name in self.examined for name in looks.names], dtype=bool)
-        return np.array(sorted(pairs), dtype=np.int64).reshape(-1, 2), before
-
-    def keep(self, measured: Mapping[tuple[str, str], float], examined: Sequence[str]) -> None:
-        """Write down what was measured now, and which images were examined."""
-        before = len(self.examined)
-        self.examined.update(examined)
-        if not measured and len(self.examined) == before:
-            return
-        self.known.update(measured)
-        ends = np.array(sorted(self.known), dtype="S64").reshape(-1, 2)
-        values = np.array([self.known[pair] for pair in sorted(self.known)], dtype=np.float32)
-        with written_aside(self.path) as partial, partial.open("wb") as file:
-            np.savez(
-                file, ends=ends, values=values, examined=np.array(sorted(self.examined), "S64")
-            )

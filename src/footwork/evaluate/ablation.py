@@ -18,10 +18,13 @@ from numpy.typing import NDArray
 from footwork.ablations import Ablation, Check, OtherSplits, Step
 from footwork.catalog import Catalog
 from footwork.errors import UsageError
-from footwork.evaluate import experiment, training
+from footwork.evaluate import training
 from footwork.evaluate.answers import Entry, entry_answers, entry_digest, prediction_rows
 from footwork.evaluate.dataset import DataSet, Plan, data_set, plan_folds, sides
+from footwork.evaluate.entries import entry_info
+from footwork.evaluate.extractor import Extractor, sample_inputs
 from footwork.evaluate.intervals import GroupBootstrap, Kind
+from footwork.evaluate.writing import data_info, environment, write_run
 from footwork.histories import History
 from footwork.models.bases import Base
 from footwork.models.features import Features
@@ -186,7 +189,7 @@ class Ablator:
         """Add our recipe `probe` on the same folds; its hash."""
         settings = self.project.config.compare
         (recipe,) = find_recipes([PROBE], self.project.config)
-        extractor = experiment.Extractor(self.catalog, self.project.cache, self.progress)
+        extractor = Extractor(self.catalog, self.project.cache, self.progress)
         sights = (sight(self.prepared, recipe, "right", None),)
         entry = Entry(sights, recipe, "right", entry_digest(sights, recipe, settings))
         seen = extractor.seen(sights, self.data, recipe.bank)
@@ -194,7 +197,7 @@ class Ablator:
             entry, self.plan, seen, self.project.cache, self.seed, self.progress
         )
         self.tables.append(prediction_rows(entry, self.plan, seen, answers, self.data.classes))
-        self.infos.append(experiment.entry_info(entry, seen, len(self.data.classes)))
+        self.infos.append(entry_info(entry, seen, len(self.data.classes)))
         return entry.digest
 
     def splits(self, digest: str, settings: SeedSettings, title: str) -> OtherSplits:
@@ -245,7 +248,7 @@ def ablate(
     everything = data_set(labelled, project.config.classes)
     data = everything.subset(sides(everything).inside)
     plan = plan_folds(data, project.config.compare)
-    prepared = prepare(base, partial(experiment.sample_inputs, base.contract, data, catalog))
+    prepared = prepare(base, partial(sample_inputs, base.contract, data, catalog))
     work = Ablator(project, catalog, data, plan, prepared, draws, progress)
     with training_keras("footwork ablate"):
         path, back = positions(work)
@@ -257,10 +260,10 @@ def ablate(
     seconds["real fits"] = time.perf_counter() - clock
     predictions = stacked(work.tables)
     tried = catalog.tried(data.sha256(), [info.entry for info in work.infos])
-    about = experiment.data_info(project, data, catalog.counts(), tried, ())
+    about = data_info(project, data, catalog.counts(), tried, ())
     run = Run(
         folder=project.runs,
-        environment=experiment.environment(project, about, seconds, 0, started),
+        environment=environment(project, about, seconds, 0, started),
         entries=tuple(work.infos),
         predictions=predictions,
         histories=tuple(work.histories),
@@ -275,7 +278,7 @@ def ablate(
             seconds=seconds,
         ),
     )
-    return experiment.write_run(project, run)
+    return write_run(project, run)
 
 
 Position = tuple[str, str, SeedSettings]  # switch, hash, settings

@@ -139,7 +139,7 @@ class Findings:
         doi:10.1198/000313001300339897).
         """
         error = self.error()
-        return (self.bootstrap.reach + self.spread()) * error if error else None
+        return (self.bootstrap.reach().errors + self.spread()) * error if error else None
 
     def photos_needed(self) -> int | None:
         """How many photos like these would show a difference of WANTED with 80 % power.

@@ -20,12 +20,14 @@ from math import hypot
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr
+from scipy.special import stdtr
 from scipy.stats import random_table
 
 from footwork.errors import DataError
-from footwork.evaluate.intervals import FEW_GROUPS, Z, clopper_pearson
+from footwork.evaluate.exact import clopper_pearson
+from footwork.evaluate.intervals import FEW_GROUPS
 from footwork.evaluate.published import Published
+from footwork.evaluate.reach import Reach, class_by_class, of_all
 from footwork.evaluate.tiers import exact_mcnemar, holm, pair_table, tiers
 from footwork.scores import Floats, accuracy, f1, macro_f1, recall, tally
 
@@ -137,8 +139,9 @@ def middle(values: Floats) -> float:
 def scored(model: Published, tier: int | None, seed: int) -> PublishedScores:
     counts = tally(model.matrices)
     value, error = macro_f1(counts), np.sqrt((influences(model) ** 2).sum(axis=1))
+    far = reach_of(model).errors
     ends = [
-        (v - hypot(Z * e, down), v + hypot(Z * e, up))
+        (v - hypot(far * e, down), v + hypot(far * e, up))
         for v, e, (down, up) in zip(value, error, map(exact_reach, model.matrices), strict=True)
     ]
     low, high = np.clip(np.array(ends).T, 0, 1)
@@ -151,6 +154,11 @@ def scored(model: Published, tier: int | None, seed: int) -> PublishedScores:
         p_guessing=Range.of(p_guessing(model, seed)),
         tier=tier,
     )
+
+
+def reach_of(model: Published) -> Reach:
+    """How far intervals reach, as for fixed models in evaluate.intervals."""
+    return class_by_class(model.support, of_all(model.photos, len(model.classes)))
 
 
 def influences(model: Published) -> Floats:
@@ -216,18 +224,19 @@ def compared(a: Published, b: Published) -> PublishedPair:
     apart = np.add.outer((first**2).sum(axis=1), (second**2).sum(axis=1))
     alike = apart - 2 * first @ second.T
     unlike = apart - 2 * first @ against.T
-    p_unpaired = two_sided(gap, apart)
+    reach = reach_of(a)
+    p_unpaired = two_sided(gap, apart, reach)
     # Swapping the answers of the d photos on which two models differ gives 2^d equally likely
     # boards, so no paired test of d photos has a p below 2 / 2^d.
-    p_best = np.maximum(two_sided(gap, alike), 2.0 ** (1 - fewest_differing(a, b)))
-    half = Z * np.sqrt(apart)
+    p_best = np.maximum(two_sided(gap, alike, reach), 2.0 ** (1 - fewest_differing(a, b)))
+    half = reach.errors * np.sqrt(apart)
     return PublishedPair(
         a=a.name,
         b=b.name,
         difference=Range.of(gap),
         interval=Range(float((gap - half).min()), float((gap + half).max())),
         p_unpaired=Range.of(p_unpaired),
-        p=Range(float(np.minimum(p_best, 1).min()), float(two_sided(gap, unlike).max())),
+        p=Range(float(np.minimum(p_best, 1).min()), float(two_sided(gap, unlike, reach).max())),
         mcnemar=mcnemar_bounds(a, b),
         p_corrected=1.0,
     )
@@ -242,11 +251,11 @@ def against_order(model: Published) -> NDArray[np.int64]:
     )
 
 
-def two_sided(gap: Floats, variance: Floats) -> Floats:
-    error = np.sqrt(np.maximum(variance, 0))
+def two_sided(gap: Floats, variance: Floats, reach: Reach) -> Floats:
+    error = reach.inflation * np.sqrt(np.maximum(variance, 0))
     z = np.divide(np.abs(gap), error, out=np.full(gap.shape, np.inf), where=error > 1e-12)
     z[np.abs(gap) < 1e-12] = 0
-    return np.asarray(2 * ndtr(-z))
+    return np.asarray(2 * stdtr(reach.freedom, -z))
 
 
 def fewest_differing(a: Published, b: Published) -> Floats:

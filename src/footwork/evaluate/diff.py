@@ -204,9 +204,9 @@ def compared(
         bootstrap = GroupBootstrap(table, kind=kind, seed=second.environment.seed)
         estimates.append(
             (bootstrap.estimate("first"), bootstrap.estimate("second"),
-             bootstrap.difference("second", "first"))
+             bootstrap.difference("second", "first"), bootstrap.reach().freedom)
         )  # fmt: skip
-    p = holm(np.array([p_of_difference(difference) for _, _, difference in estimates]))
+    p = holm(np.array([p_of_difference(gap, freedom) for _, _, gap, freedom in estimates]))
     rows = [
         EntryChange(
             title=title,
@@ -216,7 +216,7 @@ def compared(
             p=float(p[i]),
             changed=changed_entry(infos_a[title], infos_b[title]),
         )
-        for i, (title, (was, now, difference)) in enumerate(zip(common, estimates, strict=True))
+        for i, (title, (was, now, difference, _)) in enumerate(zip(common, estimates, strict=True))
     ]
     return tuple(sorted(rows, key=lambda row: (-row.now.value, row.title)))
 

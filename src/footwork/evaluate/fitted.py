@@ -16,7 +16,7 @@ from footwork.catalog import Catalog
 from footwork.classifier import ClassifierFacts, Promise, base_facts, save_classifier
 from footwork.errors import DataError
 from footwork.evaluate.dataset import DataSet, data_set, sides
-from footwork.evaluate.experiment import Extractor, sample_inputs
+from footwork.evaluate.extractor import Extractor, sample_inputs
 from footwork.evaluate.training import train_whole
 from footwork.machine import library_versions
 from footwork.models.bases import POSE, Base, chosen, registry

@@ -7,15 +7,20 @@ files of the very same bytes. Kept as a table of predictions; all numbers come f
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
 from footwork.catalog import Catalog
 from footwork.errors import DataError
-from footwork.evaluate.answers import Entry, entry_answers, prediction_rows
+from footwork.evaluate.answers import Entry, entry_answers, entry_digest, prediction_rows
 from footwork.evaluate.dataset import DataSet, data_set, plan_folds
+from footwork.evaluate.extractor import Extractor
 from footwork.evaluate.intervals import GroupBootstrap
 from footwork.models.features import Features
+from footwork.models.networks import Prepared
+from footwork.models.recipes import find_recipes
+from footwork.models.sights import sight
 from footwork.predictions import EntryName, Photos, Predictions, stacked
 from footwork.progress import Progress
 from footwork.project import Project
@@ -114,6 +119,24 @@ class Leak(Record):
             f"{start}. Believe {g.value:.2f}: it is the one that no copy can flatter. The "
             f"difference of {by} cannot be told from zero here."
         )
+
+
+def leak_in(
+    project: Project, catalog: Catalog, prepared: Prepared, progress: Progress
+) -> Leak | None:
+    """Measure it with one base and the recipe `probe`, without a comparison.
+
+    None where every labelled file is a photo of its own or the files cannot be cut into folds.
+    """
+    files = files_of(catalog, project)
+    if files is None:
+        return None
+    (probe,) = find_recipes(["probe"], project.config)
+    sights = (sight(prepared, probe, "right", None),)
+    digest = entry_digest(sights, probe, project.config.compare)
+    look = partial(Extractor(catalog, project.cache, progress).seen, sights)
+    table = measure_leak(Entry(sights, probe, "right", digest), files, look, project, progress)
+    return None if table is None else leak_of(table, project.config.compare.seed)
 
 
 def leak_of(predictions: Predictions, seed: int) -> Leak:

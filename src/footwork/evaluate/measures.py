@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from footwork.errors import DataError
-from footwork.evaluate.intervals import FEW_GROUPS, GroupBootstrap, Kind, clopper_pearson
+from footwork.evaluate.exact import clopper_pearson
+from footwork.evaluate.intervals import FEW_GROUPS, GroupBootstrap, Kind
 from footwork.predictions import NO_ANSWER, OK, Predictions
 from footwork.records import Estimate
 from footwork.scores import (
@@ -164,7 +165,7 @@ def class_f1(made: GroupBootstrap, entry: str) -> dict[str, Estimate]:
     right = resampled.answers == label
     found = {}
     for c, name in enumerate(classes):
-        down = up = made.reach * float(error[c])
+        down = up = made.reach(c).errors * float(error[c])
         mine, share = label == c, float(value[c])
         if min(made.touched(right & mine), made.touched(~right & mine)) < FEW_GROUPS:
             low, high = clopper_pearson(share, int(made.groups_per_class[c]))
@@ -207,7 +208,7 @@ def mean_of(made: GroupBootstrap, losses: Floats, worst: float) -> Estimate | No
         return Estimate(
             value=value, low=value * (1 - unseen), high=value + unseen * (worst - value)
         )
-    half = made.reach * made.widening * float(draws.std(ddof=1))
+    half = made.reach("accuracy").errors * made.widening * float(draws.std(ddof=1))
     return Estimate(
         value=value, low=max(value - half, 0.0), high=min(value * exp(min(half / value, 99)), worst)
     )
@@ -234,7 +235,7 @@ def calibration(made: GroupBootstrap, entry: str, bins: int = BINS) -> Calibrati
         table = np.zeros((n, bins))
         table[np.arange(n), one] = differences
         draws += np.abs(resampled_sums(made, table)).sum(axis=1) / sizes[:, 0]
-    half = made.reach * made.widening * float((draws / repeats).std(ddof=1))
+    half = made.reach("accuracy").errors * made.widening * float((draws / repeats).std(ddof=1))
     if half == 0:
         half = clopper_pearson(0.0, made.groups)[1]
     estimate = Estimate(value=value, low=max(value - half, 0.0), high=min(value + half, 1.0))

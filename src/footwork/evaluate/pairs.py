@@ -21,7 +21,8 @@ def compared_pairs(bootstrap: GroupBootstrap, entries: Sequence[str]) -> tuple[P
     are of accuracy and log loss, stand beside it and are not corrected.
     """
     found = [(a, b, bootstrap.difference(a, b)) for a, b in combinations(entries, 2)]
-    alone = np.array([p_of_difference(gap, bootstrap.freedom) for _, _, gap in found])
+    freedom = bootstrap.reach().freedom
+    alone = np.array([p_of_difference(gap, freedom) for _, _, gap in found])
     right = rights(bootstrap, entries)
     folds = {entry: fold_scores(bootstrap, entry) for entry in entries if len(entries) > 1}
     pairs = []

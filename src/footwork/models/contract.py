@@ -54,9 +54,9 @@ class InputContract(Record):
         """Turn pixels into the network's input.
 
         pixels: (n, side, side, 3) RGB, uint8 or float32 in [0, 255]. Result: float32,
-        (n, side, side, 3), or (n, 3, side, side) for 'nchw'. `position` breaks the contract on purpose:
-        'unit-range' feeds RGB / 255 and nothing else; 'right-then-divided' divides the right
-        input by 255 (both are mistakes that the original may have made).
+        (n, side, side, 3), or (n, 3, side, side) for 'nchw'. `position` breaks the contract on
+        purpose: 'unit-range' feeds RGB / 255 and nothing else; 'right-then-divided' divides the
+        right input by 255 (both are mistakes that the original may have made).
         """
         values = pixels.astype(np.float32)
         if position == "unit-range":

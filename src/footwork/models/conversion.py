@@ -20,10 +20,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ConfigDict, ValidationError
 
-from footwork.errors import DataError
+from footwork.errors import DataError, EnvironmentProblem
 from footwork.files import PARTIAL, sha256_of, unwritable, write_bytes, write_text, written_aside
-from footwork.models import keras_networks, onnx_files
+from footwork.models import foundation, keras_networks, onnx_files
 from footwork.models.contract import InputContract
+from footwork.models.foundation import FoundationBase
 from footwork.models.keras_bases import KerasBase
 from footwork.models.runtimes import MAX_DIFFERENCE, largest_difference
 from footwork.records import Record, Verified
@@ -120,6 +121,37 @@ def convert_application(
                 notes.append(_untrained_note(base.name, untrained))
         inputs = _checked(base.name, base.contract, sample)
         return _convert(keras, model, base.name, inputs, slot, verified, digest, notes)
+
+
+def convert_foundation(
+    base: FoundationBase, folder: Path | None, sample: Sample, cache: Path
+) -> Converted:
+    """Make a preset of KerasHub ready to run, from the cache if it was done before.
+
+    folder: the preset's; KerasHub's own, downloaded unless it is here, if None. sample: as for
+    `convert_application`. Weights are 'unverified', since nobody publishes their hash. Raises
+    MissingWeights, MissingExtra, DataError; EnvironmentProblem where ONNX cannot express it.
+    """
+    preset = foundation.preset_folder(base, folder)
+    digest = sha256_of(preset / foundation.WEIGHTS)
+    packages = (*CONVERTERS, "keras-hub")
+    slot = cache / _key(base.name, base.contract, packages, "foundation", digest)
+    kept = _kept(slot)
+    if kept is not None:
+        return kept
+    notes = [f"{base.name}: {foundation.NO_HASH}."]
+    with keras_networks.loaded_keras(f"Converting {base.name}") as keras:
+        model = foundation.build(keras, base, preset)
+        untrained = keras_networks.never_trained(model)
+        if untrained:
+            notes = [_untrained_note(base.name, untrained)]
+        inputs = _checked(base.name, base.contract, sample)
+        verified: Verified = "random" if untrained else "unverified"
+        result = _convert(keras, model, base.name, inputs, slot, verified, digest, notes)
+    if result.onnx is None:  # as a Keras file it would need KerasHub's code to be opened
+        slot.with_suffix(".json").unlink()
+        raise EnvironmentProblem(f"{result.notes[-1]} footwork runs it as ONNX only.")
+    return result
 
 
 def convert_file(

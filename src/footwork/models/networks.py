@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from footwork.errors import EnvironmentProblem, MissingExtra
-from footwork.models.bases import IMAGENET, RANDOM, Base
+from footwork.models.bases import HUB, IMAGENET, RANDOM, Base
 from footwork.models.lite import LITE, build_onnx
 from footwork.models.pose import ANSWER, pose_vectors
 from footwork.models.runtimes import (
@@ -110,7 +110,10 @@ def prepare(base: Base, sample: Sample) -> Prepared:
         return prepare_pose(base)
     from footwork.models import conversion
 
-    if base.kind == "file":
+    if base.kind == "foundation":
+        folder = None if base.weights == HUB else Path(base.weights)
+        converted = conversion.convert_foundation(base.foundation, folder, sample, network_cache())
+    elif base.kind == "file":
         converted = conversion.convert_file(
             base.name, Path(base.weights), base.contract, sample, network_cache()
         )

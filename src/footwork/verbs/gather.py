@@ -81,13 +81,20 @@ def collected(
     if not any(course.queries for course in courses):
         raise nothing_to_search(courses)
     config = opened.config
-    keeper = Keeper(catalog, allow=config.licences.allow, exclude=config.exclude, looks=looks)
+    keeper = Keeper(
+        catalog,
+        allow=config.licences.allow,
+        exclude=config.exclude,
+        looks=looks,
+        max_pixels=config.fetch.max_pixels,
+    )
     names = [course.name for course in courses if course.source is not None]
     with catalog.filling(), progress.board(names) as tell:
         collector = Collector(catalog, keeper, courses, tell=tell)
 
         async def work() -> None:
-            async with open_web(config.fetch, api_rates=rates(opened)) as web:
+            reached = open_web(config.fetch, api_rates=rates(opened), folder=opened.folder)
+            async with reached as web:
                 await collector.run(web, Photos(web))
 
         run_async(work())

@@ -5,6 +5,7 @@ import io
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -99,11 +100,20 @@ def of_project(
         base=base, known=known, lettered=lettered,
     )  # fmt: skip
     made.is_project = True
+    made.pretended = partial(pretended, project, catalog, progress)
     made.conflicts = tuple(
         (tuple(sorted({one[2] for one in c.labels})), tuple(sorted({one[0] for one in c.labels})))
         for c in conflicts
     )
     return made
+
+
+def pretended(project: Project, catalog: Catalog, progress: Progress, eyes: Prepared) -> str | None:
+    """Say what ignoring groups of copies would have pretended, if there are any."""
+    from footwork.evaluate.leak import leak_in
+
+    leak = leak_in(project, catalog, eyes, progress)
+    return None if leak is None else leak.sentence()
 
 
 def new_photos(folder: Path, progress: Progress) -> Looks:

@@ -110,5 +110,6 @@ async def online(project: Project, ask: "Callable[[Web], Awaitable[Answered]]") 
     from footwork.collecting.registry import rates
     from footwork.collecting.web import open_web
 
-    async with open_web(project.config.fetch, api_rates=rates(project)) as web:
+    fetch = project.config.fetch
+    async with open_web(fetch, api_rates=rates(project), folder=project.folder) as web:
         return await ask(web)

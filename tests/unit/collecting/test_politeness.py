@@ -13,7 +13,7 @@ from aiohttp import web as aiohttp_web
 from footwork.collecting import politeness
 from footwork.collecting.fetch import Photos
 from footwork.collecting.keep import Answer
-from footwork.collecting.politeness import Host, LeftForLater, Memory, retry_after
+from footwork.collecting.politeness import Host, LeftForLater, Memory, Room, retry_after
 from footwork.collecting.web import open_web
 from footwork.project import FetchSettings
 from hostile_server import JPEG
@@ -296,12 +296,16 @@ def test_memory_is_given_in_turn_and_never_exceeded() -> None:
 
         async def use(number: int, size: int) -> None:
             nonlocal held, most
-            async with memory.reserved(size):
-                order.append(number)
-                held += min(size, 100)
-                most = max(most, held)
-                await asyncio.sleep(0.001)
-                held -= min(size, 100)
+            room = Room(memory)
+            await room.reserve(size)
+            await room.reserve(size)  # its share is its share
+            order.append(number)
+            held += min(size, 100)
+            most = max(most, held)
+            await asyncio.sleep(0.001)
+            held -= min(size, 100)
+            room.free()
+            room.free()
 
         sizes = [60, 60, 10, 1_000, 30, 30, 90, 5]
         await asyncio.gather(*[use(n, size) for n, size in enumerate(sizes)])

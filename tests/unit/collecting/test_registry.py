@@ -192,11 +192,22 @@ def test_rates_are_those_of_the_public_apis_and_of_the_toml(tmp_path: Path) -> N
             searxng={"url": "http://127.0.0.1:8888"},
         )
     )
-    assert rates["mirror.example"] == 7.0  # the slowest that was asked for
-    assert rates["api.gbif.org"] == 1.0
-    assert rates["127.0.0.1"] == 0.5
-    assert "commons.wikimedia.org" not in rates
-    assert registry.rates(project(tmp_path))["api.openverse.org"] == pytest.approx(0.33)
+    assert rates["mirror.example", 443] == 7.0  # the slowest that was asked for
+    assert rates["api.gbif.org", 443] == 1.0
+    assert rates["127.0.0.1", 8888] == 0.5
+    assert ("commons.wikimedia.org", 443) not in rates
+    assert registry.rates(project(tmp_path))["api.openverse.org", 443] == pytest.approx(0.33)
+
+
+def test_apis_of_one_host_have_each_their_rate(tmp_path: Path) -> None:
+    rates = registry.rates(
+        project(
+            tmp_path,
+            openverse={"url": "http://127.0.0.1:7001", "rate": 100.0},
+            commons={"url": "http://127.0.0.1:7002", "rate": 0.5},
+        )
+    )
+    assert (rates["127.0.0.1", 7001], rates["127.0.0.1", 7002]) == (100.0, 0.5)
 
 
 def test_a_problem_ends_a_source_not_the_program(tmp_path: Path) -> None:

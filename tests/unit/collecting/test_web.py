@@ -3,10 +3,11 @@
 import asyncio
 import gzip
 import json
+import re
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -14,11 +15,11 @@ import pytest
 from footwork.collecting import politeness
 from footwork.collecting.hits import SourceProblem
 from footwork.collecting.problems import Problem, redacted
-from footwork.collecting.web import open_web, unpack
+from footwork.collecting.web import open_web, trusted, unpack
 from footwork.errors import EnvironmentProblem
 from footwork.project import FetchSettings
 from hostile_habits import endless, packed_zeros, then_reset, then_stall
-from hostile_server import JPEG, Answer, Habit, HostileServer, ok, status, to
+from hostile_server import JPEG, Answer, Habit, HostileServer, certificates, ok, status, to
 
 CLIENT = Path(__file__).parents[2] / "hostile_client.py"
 SECRET = "s3cr3t-k3y"  # noqa: S105
@@ -28,7 +29,7 @@ def asked(
     answer: Answer | tuple[Answer, ...],
     *,
     times: int = 1,
-    api_rates: Mapping[str, float] | None = None,
+    rate: float | None = None,
     also: Sequence[int] = (),
 ) -> tuple[object, HostileServer]:
     """Ask an API with a key that answers so; returns what it said, or the problem."""
@@ -41,6 +42,7 @@ def asked(
             max_wait_s=2,
             allow_addresses=tuple(f"127.0.0.1:{port}" for port in (server.port, *also)),
         )
+        api_rates = {("127.0.0.1", server.port): rate} if rate else {}
         async with open_web(settings, api_rates=api_rates) as web:
             url = f"http://127.0.0.1:{server.port}/api?format=json"
             params, headers = {"key": SECRET, "q": "heel hook"}, {"Authorization": f"t {SECRET}"}
@@ -123,7 +125,7 @@ def test_a_key_goes_to_no_other_host() -> None:
 
 def test_an_api_has_its_own_rate() -> None:
     started = time.monotonic()
-    asked(said([]), times=4, api_rates={"127.0.0.1": 10})
+    asked(said([]), times=4, rate=10)
     assert time.monotonic() - started >= 0.3
 
 
@@ -135,6 +137,21 @@ def test_a_closed_address_is_refused_with_its_reason() -> None:
     with pytest.raises(SourceProblem, match=r"api\?key=…: 127\.0\.0\.1 is this machine") as raised:
         asyncio.run(ask())
     assert raised.value.trouble == "refused"
+
+
+def test_a_ca_file_is_looked_for_in_the_project(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, elsewhere = tmp_path / "project", tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    folder.mkdir()
+    own = certificates(folder).ca_file
+    known = trusted(None, folder).cert_store_stats()["x509_ca"]
+    assert trusted("ca.pem", folder).cert_store_stats()["x509_ca"] == known + 1
+    assert trusted(str(own), elsewhere).cert_store_stats()["x509_ca"] == known + 1
+    with pytest.raises(EnvironmentProblem, match=re.escape(f"{elsewhere / 'ca.pem'}, holds no")):
+        trusted("ca.pem", elsewhere)
 
 
 def test_a_ca_file_that_is_none(tmp_path: Path) -> None:

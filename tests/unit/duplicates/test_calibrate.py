@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from footwork.duplicates.agreements import Agreements
 from footwork.duplicates.calibrate import (
     SAFE_AGREEMENT,
     SAFE_RADIUS,
@@ -18,8 +19,9 @@ from footwork.duplicates.calibrate import (
     chosen_radius,
     upper_bound,
 )
+from footwork.duplicates.detail import in_detail
 from footwork.duplicates.edits import EDITS, MIRRORED, STRENGTHS, Pixels, edited
-from footwork.duplicates.evidence import codes_of, hash_candidates, in_detail, looks_of
+from footwork.duplicates.evidence import codes_of, hash_candidates, looks_of
 from footwork.duplicates.registration import agreement, picture_of
 from footwork.images import encode_jpeg
 
@@ -129,9 +131,9 @@ def calibrated(order: Sequence[int], cache: Path | None = None) -> Calibration:
     images = [list(files)[i] for i in order]
     codes, _reasons = codes_of(images, files.__getitem__)
     looks = looks_of(images, codes)
-    found, _new = in_detail(
-        hash_candidates(looks.codes), looks, 8, files.__getitem__, {}, lambda _n: None
-    )
+    candidates, _known = hash_candidates(looks.codes)
+    memory = Agreements(None, "test")
+    found = in_detail(candidates, looks, 8, files.__getitem__, memory, lambda _n: None)
     return calibrate(looks, found, files.__getitem__, cache=cache)
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from footwork.duplicates.grey import decode_grey
 from footwork.duplicates.hashes import (
     SIDE,
     VARIANTS,
@@ -19,6 +20,7 @@ from footwork.duplicates.hashes import (
     bits_between,
     hash_images,
     hash_pixels,
+    hash_twice,
     trimmed,
 )
 from footwork.images import Unreadable, decode, read_bytes
@@ -106,10 +108,31 @@ def test_large_photos_decoded_at_an_eighth_keep_their_bits(shared: Path) -> None
         grain = np.asarray(large) + rng.normal(0, 3, (768, 1024, 1))
         photos.append(jpeg(Image.fromarray(grain.clip(0, 255).astype(np.uint8))))
         expected.append(oracle(Image.open(io.BytesIO(photos[-1])), "phash64"))
-        assert decode(photos[-1], at_least=32).shape == (96, 128, 3)
+        assert decode_grey(photos[-1], at_least=32).shape == (96, 128)
     off = bits_between(hash_images(photos, bytes).codes[:, 0], np.array(expected, dtype=np.uint64))
     assert len(off) == 132
     assert off.max() <= 2
+
+
+@EACH_KIND
+def test_hashing_twice_is_hashing_both_ways(kind: Kind) -> None:
+    """Large JPEGs and small ones, with and without borders, a blank page, and no picture."""
+    pictures = [jpeg(scene(seed, 1024, 768)) for seed in range(3)]
+    pictures += [jpeg(bordered(scene(4, 1024, 768), (0, 96, 0, 96), "black"))]
+    pictures += [jpeg(bordered(scene(5, 1000, 700), (24, 4, 8, 16), "white"))]
+    pictures += [jpeg(bordered(scene(6), (9, 9, 9, 9), "white")), png(scene(7)), b"no picture"]
+    pictures += [png(Image.new("RGB", (400, 300), "white"))]
+    whole, inner = hash_twice(pictures, bytes, kind)
+    alone = hash_images(pictures, bytes, kind, mirror=True)
+    cut = hash_images(pictures, bytes, kind, trim=True)
+    assert np.array_equal(whole.codes, alone.codes)
+    assert np.array_equal(whole.firm_bits, alone.firm_bits)
+    assert np.array_equal(inner.codes, cut.codes)
+    assert np.array_equal(inner.firm_bits, cut.firm_bits)
+    assert whole.reasons == inner.reasons == cut.reasons == alone.reasons
+    plain, trimmed_codes = whole.codes[:, 0], inner.codes[:, 0]
+    is_bordered = (plain != trimmed_codes).any(axis=1)
+    assert is_bordered.tolist() == [False] * 3 + [True] * 3 + [False] * 3
 
 
 @EACH_KIND

@@ -9,8 +9,9 @@ from sklearn.metrics import f1_score
 
 from answer_tables import answer_table, noisy
 from footwork.errors import DataError
-from footwork.evaluate import intervals
-from footwork.evaluate.intervals import GroupBootstrap, clopper_pearson, paired_difference
+from footwork.evaluate import resampling
+from footwork.evaluate.exact import clopper_pearson
+from footwork.evaluate.intervals import GroupBootstrap, Kind, paired_difference
 from footwork.scores import METRICS, Metric, Tally
 
 LABEL = np.repeat([0, 1, 2], [25, 25, 17])
@@ -42,7 +43,7 @@ def test_how_it_is_computed_changes_no_digit(
 ) -> None:
     table = answer_table(LABEL, {"one": noisy(LABEL, 0.5)})
     whole = GroupBootstrap(table, kind="recipe", seed=3, draws=50)
-    monkeypatch.setattr(intervals, constant, value)
+    monkeypatch.setattr(resampling, constant, value)
     blocks = GroupBootstrap(table, kind="recipe", seed=3, draws=50)
 
     assert (whole.weights == blocks.weights).all()
@@ -64,8 +65,8 @@ def test_the_standard_error_is_that_of_scipys_bootstrap() -> None:
 def test_a_recipe_is_less_sure_than_a_model() -> None:
     """Folds share photos: the interval of a recipe is sqrt(2) as wide."""
     table = answer_table(LABEL, {"one": noisy(LABEL, 0.5)}, folds=4)
-    model = GroupBootstrap(table, kind="model", seed=1).estimate("one")
-    recipe = GroupBootstrap(table, kind="recipe", seed=1).estimate("one")
+    model = GroupBootstrap(table, kind="model", seed=1).estimate("one", "accuracy")
+    recipe = GroupBootstrap(table, kind="recipe", seed=1).estimate("one", "accuracy")
 
     assert recipe.value == model.value
     assert recipe.high - recipe.low == pytest.approx(sqrt(2) * (model.high - model.low))
@@ -99,7 +100,7 @@ def test_copies_in_one_group_make_nothing_surer() -> None:
 
 @pytest.mark.parametrize("kind", ["recipe", "model"])
 @pytest.mark.parametrize("metric", list(METRICS))
-def test_a_perfect_score_is_not_certain(kind: intervals.Kind, metric: Metric) -> None:
+def test_a_perfect_score_is_not_certain(kind: Kind, metric: Metric) -> None:
     table = answer_table(LABEL, {"one": LABEL})
     made = GroupBootstrap(table, kind=kind, seed=1).estimate("one", metric)
 
@@ -139,7 +140,9 @@ def test_little_is_known_of_a_class_of_three_photos() -> None:
     answers[:, 80:] = 0
     made = GroupBootstrap(answer_table(label, {"one": answers}), kind="model", seed=1)
     plain = 1.96 * made.standard_error("one", metric="balanced_accuracy")
-    sampled = made.reach * made.smoothed_error("one", "balanced_accuracy")
+    sampled = made.reach("balanced_accuracy").errors * made.smoothed_error(
+        "one", "balanced_accuracy"
+    )
     estimate = made.estimate("one", "balanced_accuracy")
 
     _, at_most = clopper_pearson(0, 3)

@@ -10,7 +10,8 @@ from sklearn.metrics import brier_score_loss, classification_report, log_loss
 
 from answer_tables import answer_table, noisy
 from footwork.errors import DataError
-from footwork.evaluate.intervals import GroupBootstrap, clopper_pearson
+from footwork.evaluate.exact import clopper_pearson
+from footwork.evaluate.intervals import GroupBootstrap
 from footwork.evaluate.measures import (
     WORST_BRIER,
     calibration,
@@ -91,8 +92,8 @@ def test_standard_errors_are_scipys_bootstrap(which: str) -> None:
     else:
         estimate = (mean_log_loss if which == "log_loss" else mean_brier)(made, "one")
         assert estimate is not None
-        ours = (estimate.value - estimate.low) / made.reach
-        longer = np.exp(made.reach * ours / estimate.value)
+        ours = (estimate.value - estimate.low) / made.reach("accuracy").errors
+        longer = np.exp(made.reach("accuracy").errors * ours / estimate.value)
         assert estimate.high == pytest.approx(estimate.value * longer)
         theirs = bootstrap((losses,), np.mean, n_resamples=3000, rng=1)
 

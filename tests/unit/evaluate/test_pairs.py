@@ -113,6 +113,6 @@ def test_p_is_of_students_t() -> None:
     reach = pair.difference.high - pair.difference.value
 
     t = pair.difference.value / (reach / student.ppf(0.975, 5))
-    assert made.freedom == 5
+    assert made.reach().freedom == 5
     assert pair.p_alone == pytest.approx(2 * student.sf(t, 5))
     assert pair.p_alone > 2 * norm.sf(t)

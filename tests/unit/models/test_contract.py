@@ -6,6 +6,7 @@ from pydantic import ValidationError
 
 from footwork.errors import DataError
 from footwork.models.contract import InputContract
+from footwork.records import Position
 
 CAFFE = InputContract(side=32, channels="bgr", mean=(103.939, 116.779, 123.68))
 KERAS_255 = InputContract(side=32)

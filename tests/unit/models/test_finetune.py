@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.special import softmax
 
 from footwork.models.bases import Base
+from footwork.models.conversion import KerasNetwork
 from footwork.models.finetune import FinetuneSettings
 from footwork.models.finetune_fit import NO_GAIN, FinetuneTrainer, Mild
 from footwork.models.fit import Labels, Pixels, Trainer, leaves
@@ -16,6 +18,7 @@ from footwork.models.recipes import find_recipes
 from footwork.models.seed import SeedSettings
 from footwork.models.trainable import Trainable, trainable, training_keras
 from footwork.project import Config
+from footwork.records import Position
 from tiny_keras import CONTRACT, SIDE, pixels
 
 pytestmark = pytest.mark.keras
@@ -169,3 +172,17 @@ def test_the_recipe_and_its_settings() -> None:
     ):
         with pytest.raises(ValueError, match=r"kind 'finetune'|kind 'seed'"):
             Config.model_validate({"name": "x", "recipes": {"bad": wrong}})
+
+
+@pytest.mark.parametrize("position", ["right", "unit-range", "right-then-divided"])
+def test_a_saved_network_answers_as_the_trained_one(
+    position: Position, keras: Any, network: Trainable, data: Split, tmp_path: Path
+) -> None:
+    settings = SeedSettings(contract=position, side=None, epochs=1, learning_rate=1e-2, batch=8)
+    trainer = Trainer(keras, network, settings, 2)
+    trainer.fit(*data, 1, nothing, print)
+    trainer.save(tmp_path / "trained.keras")
+    images, _ = data[1]
+    fed = network.contract.as_fed(position).apply(images)
+    odds = KerasNetwork(tmp_path / "trained.keras").vectors(fed)
+    np.testing.assert_allclose(softmax(odds, axis=1), trainer.predict(images), atol=1e-5)

@@ -51,8 +51,9 @@ class Patient:
 
     conflicts: (paths, classes) of photos under several classes, where the catalog knows them
     already. new: photos to hold the others against. lettered: images with lettering across them,
-    None where nobody looked. read: image -> bytes. grouped: the folds of this project keep copies
-    together. eyes: the base model that looks, or None with `no_eyes`, the reason.
+    None where nobody looked. read: image -> bytes. pretended: says what ignoring copies that are
+    kept together or set aside would have pretended; None where there are none. eyes: the base
+    model that looks, or None with `no_eyes`, the reason.
     """
 
     subject: str
@@ -68,6 +69,7 @@ class Patient:
     no_eyes: str = ""
     seed: int = 12
     is_project: bool = False
+    pretended: Callable[[Prepared], str | None] = lambda _eyes: None
     progress: Progress = field(default_factory=Progress)
 
     @cached_property

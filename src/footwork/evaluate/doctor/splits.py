@@ -30,7 +30,9 @@ def copies(patient: Patient) -> Finding | Looked:
     if not torn:
         pairs = sum(len(rows) - 1 for rows in members.values())
         kept = f"{pairs} copies, each on one side" if pairs else "no copies and no near-copies"
-        return fine("copies", f"{kept} ({len(files)} files compared by perceptual hash).")
+        said = f"{kept} ({len(files)} files compared by perceptual hash, not mirrored)."
+        leak = patient.pretended(patient.eyes) if patient.eyes is not None else None
+        return fine("copies", said if leak is None else f"{said} {leak}")
     rows = [i for group in torn for i in group]
     leaked = [i for i in rows if sides[i] == "test"] if patient.has_split else rows
     photos, more = listed([files[i].path for i in rows])
