@@ -27,9 +27,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from footwork.duplicates.calibrate import SAFE_AGREEMENT
+from footwork.duplicates.calibrate import SAFE_AGREEMENT, SAFE_NEAR_AGREEMENT, SAFE_RADIUS
 from footwork.duplicates.edits import EDITS, MIRRORED, STRENGTHS, Pixels, edited
-from footwork.duplicates.evidence import LEAST_COSINE, MAX_RADIUS, STRAIGHTENED_COSINE
+from footwork.duplicates.evidence import (
+    LEAST_COSINE,
+    MAX_RADIUS,
+    STRAIGHTENED_COSINE,
+    Thresholds,
+)
 from footwork.duplicates.folder import folder_copies
 from footwork.duplicates.hashes import bits_between, hash_pixels
 from footwork.duplicates.registration import agreement, picture_of
@@ -163,12 +168,16 @@ def edits(count: int, python: str | None) -> None:
     is_flip = np.array([kind in MIRRORED for kind, _s, _i in names])
     by_mirror = np.minimum(turned, trimmed) <= turned_to
     row(f"footwork hash --mirror (r={turned_to})", said(by_mirror))
-    cosine, agreed = second_stage(photos, copies)
-    proposed = (np.minimum(plain, trimmed) <= MAX_RADIUS) | (cosine >= LEAST_COSINE)
-    in_detail = proposed & (agreed >= SAFE_AGREEMENT)
-    safe = np.minimum(plain, trimmed) <= 8
-    row("footwork both, as shipped (r=8)", said(safe | (in_detail & ~is_flip)))
+    bits = np.minimum(plain, trimmed)
+    cosine, agreed = second_stage(photos, copies, bits <= MAX_RADIUS)
+    proposed = (bits <= MAX_RADIUS) | (cosine >= LEAST_COSINE)
+    thresholds = Thresholds(SAFE_RADIUS, SAFE_AGREEMENT, SAFE_NEAR_AGREEMENT)
+    in_detail = proposed & thresholds.in_detail(bits, agreed)
+    safe = bits <= SAFE_RADIUS
+    row(f"footwork both, as shipped (r={SAFE_RADIUS})", said(safe | (in_detail & ~is_flip)))
     row(f"footwork both, none false (r={widest})", said(by_hash | (in_detail & ~is_flip)))
+    without_near = Thresholds(SAFE_RADIUS, SAFE_AGREEMENT, SAFE_AGREEMENT)
+    in_detail = proposed & without_near.in_detail(bits, agreed)
     row(f"footwork both --mirror (r={turned_to})", said(by_mirror | in_detail))
 
 
@@ -179,14 +188,14 @@ def write(folder: Path, pictures: dict[str, Pixels]) -> None:
 
 
 def second_stage(
-    photos: Sequence[Pixels], copies: dict[Copy, Pixels]
+    photos: Sequence[Pixels], copies: dict[Copy, Pixels], close: NDArray[np.bool_]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return cosine and agreement of each copy with its photo."""
     embed: Callable[[Sequence[Pixels]], NDArray[np.float32]] = embedder(
         prepare(registry()[BASE], lambda: np.zeros(0, dtype=np.float32))
     )
 
-    def of_one(copy: Copy) -> tuple[float, float]:
+    def of_one(copy: Copy, near: bool) -> tuple[float, float]:
         photo, pixels = photos[copy[2]], copies[copy]
         one, two = embed([photo, pixels]).astype(np.float64)
         cosine = float(one @ two / np.linalg.norm(one) / np.linalg.norm(two))
@@ -195,11 +204,12 @@ def second_stage(
             picture_of(pixels),
             turned=cosine >= STRAIGHTENED_COSINE,
             mirrored=copy[0] in MIRRORED,
+            close=near,
         )
         return cosine, agreed
 
     with ThreadPoolExecutor(cores()) as pool:
-        found = np.array(list(pool.map(of_one, copies)))
+        found = np.array(list(pool.map(of_one, copies, close.tolist())))
     return found[:, 0], found[:, 1]
 
 

@@ -1,32 +1,49 @@
 """Hashes per second from JPEG files: imagehash and imagededup's default against footwork.
 
     python bench/hash_speed.py [--photos 2000] [--width 1024] [--height 768] [--rounds 3]
+                               [--peers PYTHON]
 
 The photos are drawn (smooth noise, shapes, grain), so that a JPEG has the bytes of a camera's.
 Peers: imagehash.phash in one process per core, and imagededup's PHash().encode_images with its
-own defaults where it is installed (it needs PyTorch; footwork never does). Ours: hash_images in
-threads, at the default phash64 and, for scale, phash256. Rounds are interleaved. The answers are
-compared: how far our codes are from imagehash's, which decodes every picture in full.
+own defaults. Ours, in threads: hash_images at phash64 and, for scale, phash256; and what dedupe
+does, hash_twice: the codes of all eight flips and turns, and those without borders. Rounds are
+interleaved. The answers are compared: how far our codes are from imagehash's, which decodes every
+picture in full.
+
+--peers: a Python that has imagededup (0.3.3; its networks, and so PyTorch, are not needed): pip
+install PyWavelets scikit-learn matplotlib tqdm; pip install --no-deps imagededup.
 """
 
 import argparse
 import os
 import statistics
+import subprocess
 import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 
 import imagehash
 import numpy as np
 from PIL import Image, ImageDraw
 
-from footwork.duplicates.hashes import bits_between, hash_images
+from footwork.duplicates.hashes import bits_between, hash_images, hash_twice
 from footwork.images import read_bytes
 from footwork.machine import cores, describe_machine, library_versions
+
+PEER = """
+import sys, types
+for name, member in (("imagededup.methods.cnn", "CNN"), ("imagededup.utils.models", "CustomModel")):
+    sys.modules[name] = types.ModuleType(name)  # they would import PyTorch
+    setattr(sys.modules[name], member, None)
+from imagededup.methods import PHash
+if __name__ == "__main__":
+    hasher = PHash(verbose=False)
+    for _line in sys.stdin:
+        print(len(hasher.encode_images(image_dir=sys.argv[1])), flush=True)
+"""
 
 
 def draw(path: Path, width: int, height: int) -> None:
@@ -55,11 +72,21 @@ def with_imagehash(files: list[Path], pool: ProcessPoolExecutor) -> list[int]:
     return list(pool.map(code_of_imagehash, files, chunksize=32))
 
 
-def with_imagededup(folder: Path) -> dict[str, str]:
-    from imagededup.methods import PHash
+class Imagededup:
+    """Another Python, asked to hash the same folder again and again; imports are not timed."""
 
-    codes: dict[str, str] = PHash(verbose=False).encode_images(image_dir=folder)
-    return codes
+    def __init__(self, python: str, folder: Path) -> None:
+        self.process = subprocess.Popen(
+            [python, "-c", PEER, str(folder)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+        )  # fmt: skip
+
+    def run(self) -> int:
+        """Return how many photos have a hash now."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        print("go", file=self.process.stdin, flush=True)
+        return int(self.process.stdout.readline())
 
 
 def main() -> None:
@@ -68,6 +95,7 @@ def main() -> None:
     parser.add_argument("--width", type=int, default=1024)
     parser.add_argument("--height", type=int, default=768)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--peers", help="a Python with imagededup")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name, ProcessPoolExecutor(cores()) as pool:
         folder = Path(name)
@@ -79,12 +107,16 @@ def main() -> None:
         runs: dict[str, Callable[[], object]] = {
             f"imagehash, {cores()} processes": lambda: with_imagehash(files, pool),
             "footwork phash64": lambda: hash_images(files, read_bytes),
+            "footwork dedupe (twice)": lambda: hash_twice(files, read_bytes),
             "footwork phash256": lambda: hash_images(files, read_bytes, "phash256"),
         }
-        if find_spec("imagededup"):
-            runs["imagededup PHash, default"] = lambda: with_imagededup(folder)
+        if options.peers:
+            peer = Imagededup(options.peers, folder)
+            if peer.run() != len(files):
+                raise SystemExit("imagededup did not hash every photo")
+            runs["imagededup PHash, default"] = peer.run
         else:
-            print("imagededup is not installed: left out")
+            print("imagededup: left out, no --peers given")
         for run in runs.values():
             run()  # imports, processes, the files in the page cache
         seconds: dict[str, list[float]] = {label: [] for label in runs}
@@ -96,7 +128,7 @@ def main() -> None:
         expected = np.array(with_imagehash(files, pool), dtype=np.uint64)[:, None]
         off = bits_between(hash_images(files, read_bytes).codes[:, 0], expected)
 
-    machine, versions = describe_machine(), library_versions(("imagehash", "imagededup", "pillow"))
+    machine, versions = describe_machine(), library_versions(("imagehash", "simplejpeg", "pillow"))
     print(
         f"{options.photos} JPEGs of {options.width} x {options.height}, {size / 1000:.0f} kB each"
     )
@@ -104,14 +136,14 @@ def main() -> None:
         f"{machine.cpu}, {machine.cores} cores, load {os.getloadavg()[0]:.1f}, "
         f"{', '.join(f'{name} {number}' for name, number in versions.items())}"
     )
-    ours = seconds["footwork phash64"]
     for label, taken in seconds.items():
-        ratios = [b / a for a, b in zip(ours, taken, strict=True)]
-        print(
-            f"{label:28} {options.photos / statistics.median(taken):7.0f} a second; takes "
-            f"{statistics.median(ratios):.2f} times as long as footwork phash64 "
-            f"({min(ratios):.2f} to {max(ratios):.2f})"
-        )
+        said = []
+        for ours in ("footwork phash64", "footwork dedupe (twice)"):
+            ratios = [b / a for a, b in zip(seconds[ours], taken, strict=True)]
+            middle, low, high = statistics.median(ratios), min(ratios), max(ratios)
+            said.append(f"{middle:.2f} times as long as {ours} ({low:.2f} to {high:.2f})")
+        print(f"{label:26} {options.photos / statistics.median(taken):6.0f} a second; takes")
+        print(f"    {'; '.join(said)}")
     print(
         f"phash64 against imagehash after a full decode: equal {np.mean(off == 0):.4f}, "
         f"within 2 bits {np.mean(off <= 2):.4f}, at most {off.max()} bits"

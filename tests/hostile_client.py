@@ -1,14 +1,18 @@
 """A process that fetches from hostile servers: `python hostile_client.py` with its order on stdin.
 
 Prints as JSON: the reason of each photo (null: it came), its seconds, and this process's memory.
+With `python hostile_client.py PROJECT`, all of `footwork collect` is run there, with names that
+are answered by the order instead of the system; the memory is the last line on stderr.
 """
 
 import asyncio
 import json
 import resource
+import socket
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from footwork.collecting import politeness
 from footwork.collecting.fetch import Photos
@@ -47,13 +51,44 @@ async def fetched(
         return dict(await asyncio.gather(*[one(name, url) for name, url in urls.items()]))
 
 
+def collect(project: str, addresses: Mapping[str, Sequence[str]]) -> None:
+    """Run the command line, where only the system's answers to names are ours."""
+    from footwork.cli import main as footwork
+
+    def getaddrinfo(host: str, port: int, *_a: object, **_k: object) -> list[tuple[object, ...]]:
+        found = addresses.get(host, ["127.0.0.1"])
+        if "!hang" in found:
+            time.sleep(6)
+        if "!nx" in found or "!hang" in found:
+            raise socket.gaierror(-2, "Name or service not known")
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (name, port)) for name in found]
+
+    socket.getaddrinfo = getaddrinfo  # type: ignore[assignment]
+    sys.argv = ["footwork", "collect", "--json", "--project", project]
+    try:
+        footwork()
+    finally:
+        sys.stdout.flush()
+        print(peak_bytes(), file=sys.stderr)
+
+
+def peak_bytes() -> int:
+    """Not ru_maxrss: that begins with the size of the process that started this one."""
+    status = Path("/proc/self/status")
+    if not status.exists():  # not Linux
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return int(status.read_text().partition("VmHWM:")[2].split()[0]) * 1024
+
+
 def main() -> None:
     order = json.load(sys.stdin)
     politeness.BACK_OFF_S = order["back_off_s"]
+    if len(sys.argv) == 2:
+        collect(sys.argv[1], order["addresses"])
+        return
     settings = FetchSettings.model_validate(order["settings"])
     answers = asyncio.run(fetched(order["urls"], settings, order["addresses"]))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    json.dump({"answers": answers, "peak_bytes": peak}, sys.stdout)
+    json.dump({"answers": answers, "peak_bytes": peak_bytes()}, sys.stdout)
 
 
 if __name__ == "__main__":

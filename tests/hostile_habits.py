@@ -2,12 +2,15 @@
 
 import asyncio
 import gzip
+import io
 import json
 import socket
 import struct
 import zlib
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+
+from PIL import Image
 
 from hostile_server import BUSY, JPEG, PNG, Habit, Raw, ok, picture, status, to
 
@@ -49,18 +52,16 @@ def endless(start: bytes, again: bytes, pause_s: float = 0.0) -> Raw:
     return raw
 
 
+def png_chunk(name: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+
 def png_of(width: int, height: int) -> bytes:
     """A PNG whose header claims a size that its few bytes do not hold."""
-
-    def chunk(name: bytes, data: bytes) -> bytes:
-        return (
-            struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
-        )
-
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     pixels = zlib.compress(b"\0" * 100_000)
-    return (
-        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        map(png_chunk, (b"IHDR", b"IDAT", b"IEND"), (header, pixels, b""))
     )
 
 
@@ -84,6 +85,24 @@ def webp_of(side: int) -> bytes:
     at = webp.index(b"\x9d\x01\x2a")
     webp[at + 3 : at + 7] = struct.pack("<HH", side, side)
     return bytes(webp)
+
+
+def large_png(seed: int) -> bytes:
+    """49 megapixels in 147 kB: 200 MB while it is decoded, and nothing wrong with it."""
+    side = 7_000
+    packer = zlib.compressobj(1)
+    row = bytes(1) + bytes([seed]) * (side * 3)
+    pixels = b"".join([packer.compress(row) for _ in range(side)] + [packer.flush()])
+    header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        map(png_chunk, (b"IHDR", b"IDAT", b"IEND"), (header, pixels, b""))
+    )
+
+
+def large_jpeg() -> bytes:
+    out = io.BytesIO()
+    Image.new("L", (7_000, 7_000), 90).save(out, "JPEG", quality=50)
+    return out.getvalue()
 
 
 def bmp_of(width: int, height: int) -> bytes:
@@ -170,6 +189,9 @@ def habits(forbidden_port: int, dead_port: int) -> dict[str, Habit]:
         "gif-bomb": Habit("pixels", ok(gif_of(65_535, 65_535))),
         "webp-bomb": Habit("pixels", ok(webp_of(16_383))),
         "bmp-bomb": Habit("pixels", ok(bmp_of(60_000, 60_000))),
+        "webp-that-takes-800-mb": Habit("pixels", ok(webp_of(7_000))),
+        "jpeg-of-50-megapixels": Habit(None, ok(large_jpeg())),
+        **{f"png-of-50-megapixels-{n}": Habit(None, ok(large_png(n))) for n in range(6)},
         "jpeg-of-500-scans": image(jpeg_of_scans(500)),
         "gzip-bomb": Habit("too large", ok(packed_zeros(300), "Content-Encoding: gzip")),
         "gzip-fine": Habit(None, ok(gzip.compress(JPEG), "Content-Encoding: gzip")),

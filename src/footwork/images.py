@@ -101,6 +101,11 @@ BAR = (127, 127, 127)  # of a letterbox: close to the zero of every contract
 # 5000 x 1 would take a gigabyte.
 MAX_SCALED = 32
 
+# Above 32 MiB glibc gives memory back as soon as it is free (mallopt(3), M_MMAP_THRESHOLD); in
+# Pillow's usual blocks of 16 MiB it stays with the thread: six PNGs of 49 megapixels, decoded one
+# after another in 8 threads, left 740 MB behind instead of 80.
+Image.core.set_block_size(64 * 1024 * 1024)  # type: ignore[attr-defined]
+
 # Pillow's remarks on odd metadata are of no use to a reader who gets a reason or a picture.
 IGNORED = ("ignore", None, Warning, re.compile(r"PIL\."), 0)
 logging.getLogger("PIL").addHandler(logging.NullHandler())
@@ -207,14 +212,8 @@ def glance(data: bytes) -> Facts:
     is larger than MAX_PIXELS, or is cut off in a way that shows from outside.
     """
     name = sniffed(data)
-    try:
+    with phrased(name):
         image = parsed(data, name)
-    except Unreadable:
-        raise
-    except Image.DecompressionBombError as error:  # Pillow's own check came first
-        raise TooManyPixels(reason_of(error, name)) from error
-    except Exception as error:  # parsers of hostile bytes raise whatever comes to mind
-        raise Unreadable(reason_of(error, name)) from error
     return Facts(image.width, image.height, name)
 
 
@@ -315,6 +314,8 @@ def phrased(name: str) -> Iterator[None]:
         yield
     except Unreadable:
         raise
+    except Image.DecompressionBombError as error:  # Pillow's own check came first
+        raise TooManyPixels(reason_of(error, name)) from error
     except MemoryError as error:
         raise Unreadable(f"not enough memory to decode this {name.upper()} image") from error
     except Exception as error:  # parsers of hostile bytes raise whatever comes to mind

@@ -16,11 +16,13 @@ from typer.testing import CliRunner
 
 import footwork
 from footwork.cleaning import overlays
+from footwork.evaluate.doctor import looking, patient, shortcuts
 from footwork.evaluate.doctor.findings import Diagnosis
 
 pytestmark = [pytest.mark.shared, pytest.mark.slow]
 
-TRAIN, TEST, NEW = 45, 55, 30  # photos of each class
+TRAIN, TEST, NEW = 25, 52, 15  # photos of each class
+FEW = 25  # of each class, where a script is tried on photos
 SEED = 4
 
 
@@ -31,6 +33,17 @@ def encoded(image: Image.Image, form: str = "JPEG", artist: str = "") -> bytes:
         exif[0x013B] = artist
     image.convert("RGB").save(stream, form, quality=90, exif=exif)
     return stream.getvalue()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def three_folds_once() -> Iterator[None]:
+    """A third of the work: what is planted here does not need five folds twice."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (patient, looking, shortcuts):
+            patch.setattr(module, "FOLDS", 3)
+        for module in (patient, shortcuts):
+            patch.setattr(module, "REPEATS", 1)
+        yield
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -102,13 +115,13 @@ def plant_test_size(folder: Path) -> None:
 
 
 def plant_unstratified(folder: Path) -> None:
-    for photo in some(folder, "train/ants", 35):
+    for photo in some(folder, "train/ants", 22):
         photo.rename(folder / "test" / "ants" / photo.name)
 
 
 def plant_labels(folder: Path) -> None:
     for part in ("train", "test"):
-        ants, bees = some(folder, f"{part}/ants", 5), some(folder, f"{part}/bees", 5)
+        ants, bees = some(folder, f"{part}/ants", 4), some(folder, f"{part}/bees", 4)
         for photo in ants:
             photo.rename(folder / part / "bees" / photo.name)
         for photo in bees:
@@ -139,7 +152,7 @@ def plant_text(folder: Path) -> None:
         )  # fmt: skip
         return image
 
-    for photo in some(folder, "train/bees", 20) + some(folder, "test/bees", 25):
+    for photo in some(folder, "train/bees", 10) + some(folder, "test/bees", 25):
         edit(photo, titled)
 
 
@@ -155,11 +168,11 @@ PLANTS: dict[str, tuple[str, Callable[[Path], None]]] = {
 }
 FAIR_SCRIPT = {
     "base": "efficientnet_lite0", "preprocess": True, "rescale": "none", "resize": "crop",
-    "flip": "horizontal", "stratify": True, "test_size": 0.6,
+    "flip": "horizontal", "stratify": True, "test_size": 0.7,
 }  # fmt: skip
 BAD_SCRIPT = {
     "base": "efficientnet_lite0", "rescale": "1/255", "resize": "squash", "stratify": False,
-    "test_size": 62,
+    "test_size": 20,
 }  # fmt: skip
 
 
@@ -215,8 +228,8 @@ def test_one_planted_defect_is_found_and_no_other(name: str, places: dict[str, P
             if not (places["clean"] / photo.relative_to(folder)).exists()
         }
         listed = {path.split(" (")[0].rsplit("/", 1)[1] for path in finding.photos}
-        assert len(moved) == 20
-        assert len(moved & listed) >= 10
+        assert len(moved) == 16
+        assert len(moved & listed) >= 8
         assert len(listed - moved) <= 3
     if name == "text":
         assert finding.cost is not None
@@ -245,18 +258,26 @@ def test_all_defects_together_are_found(places: dict[str, Path]) -> None:
 
 
 def test_a_bad_script_is_found_and_its_wrong_input_is_tried(places: dict[str, Path]) -> None:
-    found = found_in(places["clean"], places, script=BAD_SCRIPT)
+    folder = places["top"] / "few"
+    for name in ("ants", "bees"):
+        shutil.copytree(places["clean"] / "test" / name, folder / name, copy_function=os.link)
+        for photo in sorted((folder / name).iterdir())[FEW:]:
+            photo.unlink()
+    found = found_in(folder, places, script=BAD_SCRIPT)
 
     assert checks(found) == {"contract", "squash", "unstratified", "test_size"}
     contract = next(one for one in found.findings if one.check == "contract")
     assert contract.cost is not None
     assert "fed rightly" in contract.cost_words
     size = next(one for one in found.findings if one.check == "test_size")
-    assert "these 62 test photos" in size.evidence[0]
+    assert "these 20 test photos" in size.evidence[0]
 
 
 def test_a_flip_that_turns_one_class_into_another_is_found(places: dict[str, Path]) -> None:
-    """Upright and upside-down bees: a vertical flip in the augmentation makes labels wrong."""
+    """Upright and upside-down bees: a vertical flip in the augmentation makes labels wrong.
+
+    That a horizontal flip of ants and bees is fine is seen with the fair script above.
+    """
     folder = places["top"] / "turned"
     photos = sorted(places["clean"].rglob("bees/*.jpg"))
     for name in ("upright", "turned"):
@@ -266,10 +287,8 @@ def test_a_flip_that_turns_one_class_into_another_is_found(places: dict[str, Pat
             turned = ImageOps.flip(image) if i % 2 else image
             (folder / ("turned" if i % 2 else "upright") / photo.name).write_bytes(encoded(turned))
     found = found_in(folder, places, script={"flip": "vertical"})
-    level = found_in(folder, places, script={"flip": "horizontal"})
 
-    assert "augmentation" in checks(found)
-    assert "augmentation" not in checks(level)
+    assert "augmentation" in checks(found), found.looked
 
 
 def test_exit_codes_and_json(places: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,15 +1,17 @@
-"""Over a hundred bad habits at once: each photo gets its reason, and nothing else happens."""
+"""Over a hundred bad habits in one `footwork collect`: each photo gets its reason, no more."""
 
 import contextlib
 import json
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from footwork.catalog import Catalog
 from hostile_habits import habits, then_stall
 from hostile_server import Habit, HostileServer, certificates, closed_port
 
@@ -19,10 +21,11 @@ MEGABYTE = 1024 * 1024
 
 @dataclass(frozen=True)
 class Meeting:
-    """What came of fetching from all of them."""
+    """What came of a collection from all of them. reasons: None where the photo came."""
 
     table: dict[str, Habit]
-    answers: dict[str, tuple[str | None, float]]
+    reasons: dict[str, str | None]
+    said: dict[str, object]
     peak_bytes: int
     server: HostileServer
     closed: HostileServer
@@ -54,44 +57,44 @@ def meeting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Meeting]:
             for name, habit in table.items()
         }
         urls |= {name: f"https://{name}.test:{port}/photo.jpg" for name, port in ports.items()}
+        folder = certs.ca_file.parent
+        (folder / "list.txt").write_text("\n".join(urls.values()))
+        (folder / "footwork.toml").write_text(
+            'classes = ["heel_hook", "toe_hook"]\n[sources]\nuse = ["urls"]\n'
+            '[sources.urls]\nfiles = { heel_hook = "list.txt" }\n'
+            "[fetch]\nrate_per_host = 1000\nstall_s = 2\ntotal_s = 4\nmax_wait_s = 5\n"
+            'contact = "tests@footwork.example"\nca_file = "ca.pem"\nallow_addresses = '
+            + json.dumps([f"127.0.0.1:{p}" for p in {server.port, dead_port, *ports.values()}])
+        )
         order = {
-            "urls": urls,
             "addresses": {f"{name}.test": habit.addresses for name, habit in table.items()},
             "back_off_s": 0.05,
-            "settings": {
-                "rate_per_host": 1000,
-                "stall_s": 2,
-                "total_s": 4,
-                "max_wait_s": 5,
-                "contact": "tests@footwork.example",
-                "ca_file": str(certs.ca_file),
-                "allow_addresses": [
-                    f"127.0.0.1:{port}" for port in {server.port, dead_port, *ports.values()}
-                ],
-            },
         }
         done = subprocess.run(
-            [sys.executable, "-X", "dev", str(CLIENT)],
+            [sys.executable, "-X", "dev", str(CLIENT), str(folder)],
             input=json.dumps(order),
             capture_output=True,
             text=True,
             timeout=100,
         )
         assert done.returncode == 0, done.stderr
-        said = json.loads(done.stdout)
-        yield Meeting(table, said["answers"], said["peak_bytes"], server, closed, done.stderr)
+        with Catalog.open(folder) as catalog:
+            rows = dict(catalog.database.rows("SELECT image_url, reason FROM fetch"))
+        reasons = {name: rows[url] for name, url in urls.items()}
+        peak = int(done.stderr.split()[-1])
+        yield Meeting(table, reasons, json.loads(done.stdout), peak, server, closed, done.stderr)
 
 
 def test_each_bad_habit_has_its_reason(meeting: Meeting) -> None:
-    """None of them ends the run: the answers are as many as the habits."""
+    """None of them ends the run: the reasons are as many as the habits."""
     bad = sum(habit.expect is not None for habit in meeting.table.values())
     kinds = {
         name: reason if reason is None else reason.partition(":")[0]
-        for name, (reason, _seconds) in meeting.answers.items()
+        for name, reason in meeting.reasons.items()
     }
     expected = {name: habit.expect for name, habit in meeting.table.items()}
     unexpected = [
-        f"{name}: {expected[name]}, not {meeting.answers[name][0]}"
+        f"{name}: {expected[name]}, not {meeting.reasons[name]}"
         for name in kinds
         if kinds[name] != expected[name]
     ]
@@ -99,6 +102,15 @@ def test_each_bad_habit_has_its_reason(meeting: Meeting) -> None:
     assert bad >= 60
     assert "\n".join(unexpected) == ""
     assert kinds.keys() == expected.keys()
+
+
+def test_the_table_of_reasons_counts_each_of_them(meeting: Meeting) -> None:
+    counted = Counter(reason for reason in meeting.reasons.values() if reason is not None)
+    failed = meeting.said["failed"]
+    assert isinstance(failed, list)
+
+    assert {item["reason"]: item["photos"] for item in failed} == counted
+    assert meeting.said["finished"]
 
 
 def test_nothing_asks_a_forbidden_address(meeting: Meeting) -> None:
@@ -125,7 +137,7 @@ def test_requests_are_truthful_and_tell_no_more_than_needed(meeting: Meeting) ->
 
 
 def test_reasons_hold_no_secret_and_nothing_is_left_over(meeting: Meeting) -> None:
-    said = [reason or "" for reason, _seconds in meeting.answers.values()]
+    said = [reason or "" for reason in meeting.reasons.values()]
 
     assert not [reason for reason in said if "secret" in reason or "\n" in reason]
     assert "was never retrieved" not in meeting.stderr

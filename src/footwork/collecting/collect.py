@@ -27,7 +27,7 @@ FOR_ALL: tuple[Trouble, ...] = ("key", "terms")  # troubles of a source, not of 
 PASSING: tuple[Trouble, ...] = ("limited", "unreachable")
 GIVE_UP = 2  # queries in a row that fail before a source is left alone
 HELD = 48_000_000  # bytes of photos that wait to be decoded
-WORKERS = 8  # threads that decode and store: most of them wait for the disk
+WORKERS = 4  # threads that decode and store; they wait for the disk half of the time
 
 Fetch = Callable[[Sequence[Hit]], Awaitable[None]]
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache, partial
+from itertools import tee
 from typing import Literal, TypeVar
 
 import numpy as np
@@ -134,10 +135,10 @@ def hash_twice(
         return whole, whole[:1] if inner is grey else squares(inner, kind, False)
 
     with ThreadPoolExecutor(cores()) as pool:
-        found = list(pool.map(both, items))
-    whole = (one if isinstance(one, str) else one[0] for one in found)
-    inner = (one if isinstance(one, str) else one[1] for one in found)
-    return hashes_of(whole, kind, True), hashes_of(inner, kind, False)
+        found, again = tee(pool.map(both, items))  # the first is coded while others are decoded
+        whole = (one if isinstance(one, str) else one[0] for one in found)
+        inner = (one if isinstance(one, str) else one[1] for one in again)
+        return hashes_of(whole, kind, True), hashes_of(inner, kind, False)
 
 
 def hash_pixels(

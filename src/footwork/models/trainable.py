@@ -103,7 +103,7 @@ def trainable(keras: Any, base: Base, side: int | None, seed: int = 0) -> Traina
         return Trainable(model, contract, "verified", facts.sha256, facts.megabytes, ())
     if base.kind != "keras":
         raise DataError(
-            f"{base.name} is no image network that Keras can train through; use an "
+            f"{base.name} is no network that can be trained further here; use an "
             "EfficientNet-Lite, a base of keras.applications, or a .keras file."
         )
     known = replace(base.keras, contract=contract)

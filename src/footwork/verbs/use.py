@@ -83,7 +83,10 @@ def measured(
         run, board = compared.run, compared.board
     info = entry_of(run, board, base, recipe)
     if info is None:
-        raise UsageError(f"The run {run.name} has no entry with right inputs to train.")
+        raise UsageError(
+            f"The run {run.name} has no entry with right inputs to train. A recipe that feeds "
+            "wrong ones by its own choice has to be named: --recipe NAME."
+        )
     return run, board, info
 
 

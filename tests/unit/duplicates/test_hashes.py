@@ -103,14 +103,14 @@ def test_large_photos_decoded_at_an_eighth_keep_their_bits(shared: Path) -> None
     """Real photos enlarged, given grain, and saved as cameras do: here scaled decoding is used."""
     rng = np.random.default_rng(4)
     photos, expected = [], []
-    for file in sorted((shared / "data" / "hymenoptera").glob("*/*.jpg"))[::3]:
+    for file in sorted((shared / "data" / "hymenoptera").glob("*/*.jpg"))[::8]:
         large = Image.open(file).convert("RGB").resize((1024, 768), Image.Resampling.BICUBIC)
         grain = np.asarray(large) + rng.normal(0, 3, (768, 1024, 1))
         photos.append(jpeg(Image.fromarray(grain.clip(0, 255).astype(np.uint8))))
         expected.append(oracle(Image.open(io.BytesIO(photos[-1])), "phash64"))
         assert decode_grey(photos[-1], at_least=32).shape == (96, 128)
     off = bits_between(hash_images(photos, bytes).codes[:, 0], np.array(expected, dtype=np.uint64))
-    assert len(off) == 132
+    assert len(off) == 50
     assert off.max() <= 2
 
 

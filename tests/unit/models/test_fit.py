@@ -184,7 +184,7 @@ def test_a_back_end_that_is_missing_or_cannot_train_is_named() -> None:
 def test_an_onnx_base_and_pose_cannot_be_trained_through(keras: Any, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="ONNX"):
         trainable(keras, tiny_base(tmp_path / "network.onnx"), None)
-    with pytest.raises(DataError, match="no image network"):
+    with pytest.raises(DataError, match="no network that can be trained"):
         trainable(keras, registry()["pose"], None)
 
 

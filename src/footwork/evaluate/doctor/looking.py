@@ -11,11 +11,17 @@ from footwork.evaluate.noise import label_noise
 from footwork.evaluate.words import two
 from footwork.folds import cross_validation
 from footwork.models.head import out_of_fold
+from footwork.predictions import NO_ANSWER
 from footwork.records import Estimate
-from footwork.scores import Floats
+from footwork.scores import Floats, confusions, macro_f1, tally
 
+# Where no label is wrong, a model of macro-F1 0.8 doubts a tenth of the labels, about half of its
+# mistakes; where a tenth is wrong, one of 0.8 doubts that tenth, two thirds of its mistakes. Worse
+# models doubt nearly all that they get wrong, right labels or not (simulated, three classes).
 WRONG = 0.04  # of the labels: below, hard photos of a good model look the same
 LEAST_WRONG = 3
+OF_MISTAKES = 0.55  # the share of the model's mistakes that wrong labels must explain
+ABLE = 0.75  # the macro-F1 from which a model's doubts say something about labels
 TOLD_APART = 0.65  # the AUC that a drift must exceed with certainty
 
 
@@ -27,12 +33,23 @@ def labels(patient: Patient) -> Finding | Looked:
         fair = patient.fair
     except DataError as error:
         return not_checked("labels", str(error))
-    found = label_noise(fair.photos.label, fair.proba.mean(axis=0))
+    proba = fair.proba.mean(axis=0)
+    found = label_noise(fair.photos.label, proba)
+    answers = np.where(np.isfinite(proba).all(axis=1), proba.argmax(axis=1), NO_ANSWER)
+    counts = confusions(fair.photos.label, answers[None], patient.classes)
+    score = float(macro_f1(tally(counts))[0])
+    if score < ABLE:
+        return not_checked(
+            "labels",
+            f"the model that looks scores a macro-F1 of {two(score)} itself; its doubts would say "
+            f"more about it than about labels ({two(ABLE)} is asked).",
+        )
     said = (
         f"{len(found.suspects)} of {found.judged} labels are likely wrong (an estimated "
         f"{found.share:.1%} by confident learning)"
     )
-    if found.share < WRONG or len(found.suspects) < LEAST_WRONG:
+    least = max(WRONG, OF_MISTAKES * (1 - score))
+    if found.share < least or len(found.suspects) < LEAST_WRONG:
         return fine("labels", f"{said}: no more than hard photos look like.")
     names = [
         f"{fair.photos.path[one.photo]} ({patient.classes[one.label]}, likely "
