@@ -11,10 +11,13 @@ The servers, in a process of their own, answer each photo after --latency-ms. Th
 Both keep the files and a row of facts per photo, neither resizes or encodes anew:
 
 - img2dataset: output "files", resize_mode "no", skip_reencode, sha256, 1 process per core.
-- footwork fetched: guard, robots.txt and tdmrep.json of each host, pace, size and type, SHA-256
+- footwork fetched: guard, robots.txt and tdmrep.json of each host, pace, first bytes, SHA-256
   and the bytes in files: what img2dataset keeps, minus its full decoding.
 - footwork kept: the whole of `collect` behind a list of hits: besides, each photo is decoded once,
-  stored by its content, and has its provenance and label in the catalog.
+  stored by its content and flushed to the disk, and has its provenance and label in the catalog.
+
+All run beside the servers' process: with two cores, what it takes is missing to all of them. The
+CPU per photo does not depend on who else is using the machine; the ratio of rates does.
 """
 
 import argparse
@@ -214,11 +217,11 @@ def timed(name: str, work: Work, expected: int) -> float:
     before = cpu_s()
     try:
         number, spent = work(folder)
+        cost = (cpu_s() - before) / expected * 1000
     finally:
         shutil.rmtree(folder)
     if number != expected:
         raise SystemExit(f"{name} has {number} of {expected} photos; the figures mean nothing.")
-    cost = (cpu_s() - before) / expected * 1000
     print(f"  {name:18} {expected / spent:8,.0f} photos/s, {cost:.2f} ms of CPU each", flush=True)
     return expected / spent
 

@@ -11,17 +11,19 @@ from hypothesis import strategies as st
 from footwork.duplicates.agreements import Agreements
 from footwork.duplicates.calibrate import (
     SAFE_AGREEMENT,
+    SAFE_NEAR_AGREEMENT,
     SAFE_RADIUS,
     Calibration,
     Point,
     calibrate,
     chosen_agreement,
+    chosen_near_agreement,
     chosen_radius,
     upper_bound,
 )
 from footwork.duplicates.detail import in_detail
 from footwork.duplicates.edits import EDITS, MIRRORED, STRENGTHS, Pixels, edited
-from footwork.duplicates.evidence import codes_of, hash_candidates, looks_of
+from footwork.duplicates.evidence import NONE, Thresholds, codes_of, hash_candidates, looks_of
 from footwork.duplicates.registration import agreement, picture_of
 from footwork.images import encode_jpeg
 
@@ -68,6 +70,29 @@ def test_agreement_is_symmetric_and_knows_squashed_copies() -> None:
     a, b = picture_of(photo), picture_of(squashed)
     assert agreement(a, b) == pytest.approx(agreement(b, a))
     assert agreement(a, b) >= SAFE_AGREEMENT
+
+
+def test_large_letters_are_looked_through_only_where_hashes_are_near() -> None:
+    photo, other = picture_of(scene(14)), picture_of(scene(2))
+    copy = picture_of(edited(scene(14), "text", 2, seed=14))
+    assert agreement(photo, copy) == 0, "coarsely, letters are all there is"
+    assert 0.35 < agreement(photo, copy, close=True) < SAFE_AGREEMENT
+    assert agreement(other, copy, close=True) < 0.35
+
+
+def test_a_lower_agreement_is_enough_where_hashes_are_near() -> None:
+    thresholds = Thresholds(8, 0.6, 0.5)
+    bits = np.array([9, 16, 17, NONE, NONE, 9])
+    agreed = np.array([0.5, 0.5, 0.59, 0.6, np.nan, 0.49])
+    assert thresholds.in_detail(bits, agreed).tolist() == [True, True, False, True, False, False]
+
+
+def test_mirrored_photos_that_agree_raise_what_near_ones_need() -> None:
+    seen = np.array([0.1, 0.49, 0.51, 0.55])
+    assert chosen_near_agreement(seen[:2], 0.6, allowed=0.3) == SAFE_NEAR_AGREEMENT
+    assert chosen_near_agreement(seen, 0.6, allowed=0.3) == 0.6
+    assert chosen_near_agreement(seen, 0.6, allowed=2) == SAFE_NEAR_AGREEMENT
+    assert chosen_near_agreement(seen[:2], 0.46, allowed=0.3) == 0.46, "never above the others"
 
 
 def test_the_upper_bound_is_the_rule_of_three() -> None:
