@@ -300,7 +300,7 @@ def made_pairs(
         trimmed = hash_pixels([pixels, *copies], trim=True).codes
         bits = np.minimum(
             bits_between(plain[1:], plain[:1, :1]).min(axis=1),
-            bits_between(plain[1:, :1], plain[:1, :1]).min(axis=1),
+            bits_between(trimmed[1:], trimmed[:1]).min(axis=1),
         )
         cosine = np.full(len(copies), np.nan)
         if vectors_of is not None:
