@@ -1,4 +1,4 @@
-"""Back-test of learning-curve forecasts: a power law beside 'it stays as it is'.
+"""Back-test of learning-curve forecasts: a power law, 'it stays as it is', and half-way.
 
     python bench/curve_backtest.py [--parts 10] [--repeats 2] [--json FILE]
 
@@ -26,6 +26,7 @@ from footwork import scores
 from footwork.errors import DataError
 from footwork.evaluate.curve import CurveTable, measure_curve
 from footwork.evaluate.forecast import forecast_at, resampled, scores_at
+from footwork.evaluate.power_law import fit_power_law
 from footwork.importing.layouts import find_rows
 from footwork.models.bases import registry
 from footwork.models.features import feature_key, features
@@ -134,16 +135,17 @@ def backtest(
                 break
             value, draws = scores_at(table), resampled(table, part)
             said, _ = forecast_at(table, value, draws, full)
+            law = fit_power_law(table.trained, value[:, 0])
             rows.append({
                 "data": name, "share": round(share, 2), "from": float(table.trained[-1]),
-                "to": full, "there": there, "law": said.value,
+                "to": full, "there": there, "law": float(law.at(full)),
                 "low": said.low, "high": said.high, "dull": float(value[-1, 0]),
             })  # fmt: skip
     return rows
 
 
 def summary(rows: list[dict[str, float | str]]) -> None:
-    """Print mean absolute errors: of the law, of the dull forecast, of the mean of both."""
+    """Print mean absolute errors of the law, of the dull forecast, and half-way, as is said."""
     print(f"{'data':30} {'from':>5} {'to':>5} {'score':>6} {'law':>7} {'dull':>7} {'half':>7}"
           f" {'law bias':>9} {'dull bias':>9} {'in interval':>12}")  # fmt: skip
     names = ("law", "dull", "there", "from", "to", "low", "high")

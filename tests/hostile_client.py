@@ -58,7 +58,7 @@ def collect(project: str, addresses: Mapping[str, Sequence[str]]) -> None:
     def getaddrinfo(host: str, port: int, *_a: object, **_k: object) -> list[tuple[object, ...]]:
         found = addresses.get(host, ["127.0.0.1"])
         if "!hang" in found:
-            time.sleep(6)
+            time.sleep(10)
         if "!nx" in found or "!hang" in found:
             raise socket.gaierror(-2, "Name or service not known")
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (name, port)) for name in found]

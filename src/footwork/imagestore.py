@@ -10,7 +10,8 @@ import hashlib
 import os
 import re
 import uuid
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from footwork.files import PARTIAL, unwritable
@@ -19,6 +20,7 @@ from footwork.images import Unreadable, read_bytes
 EXTENSIONS = {"jpeg": "jpg", "tiff": "tif"}
 STORED_NAME = re.compile(r"([0-9a-f]{64})\.[a-z0-9]{1,8}")
 MARKER = "importing-"
+FLUSHES = 16  # files that are flushed at once
 NEW = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC
 
 
@@ -34,8 +36,11 @@ class ImageStore:
         name = re.sub(r"[^a-z0-9]", "", image_format.lower())[:8] or "img"
         return self.images / sha256[:2] / f"{sha256}.{EXTENSIONS.get(name, name)}"
 
-    def put(self, data: bytes, sha256: str, image_format: str) -> None:
-        """Keep `data`; from any thread. Raises EnvironmentProblem if it cannot be written."""
+    def put(self, data: bytes, sha256: str, image_format: str, *, flushed: bool = True) -> None:
+        """Keep `data`; from any thread. Raises EnvironmentProblem if it cannot be written.
+
+        flushed: it is on the disk afterwards; else only once `flush` was called.
+        """
         target = self.path(sha256, image_format)
         # Not files.written_aside: that reads the process's umask, which threads must not.
         partial = target.parent / f"{PARTIAL}{uuid.uuid4().hex}"
@@ -50,7 +55,8 @@ class ImageStore:
             try:
                 try:
                     write_all(file, data)
-                    os.fsync(file)
+                    if flushed:
+                        os.fsync(file)
                 finally:
                     os.close(file)
                 partial.replace(target)
@@ -59,6 +65,15 @@ class ImageStore:
                 raise
         except OSError as error:
             raise unwritable(target, error) from error
+
+    def flush(self, images: Iterable[tuple[str, str]]) -> None:
+        """Have images (hash, format) that were put without it on the disk: many at once, since
+        the disk takes about as long for one. Raises EnvironmentProblem if it cannot.
+        """
+        paths = sorted({self.path(*image) for image in images})
+        if paths:
+            with ThreadPoolExecutor(min(FLUSHES, len(paths))) as pool:
+                list(pool.map(flush, paths))
 
     def has(self, sha256: str, image_format: str, size: int) -> bool:
         try:
@@ -110,6 +125,17 @@ class ImageStore:
             orphans[sha256].unlink(missing_ok=True)
         for marker in markers:
             marker.unlink(missing_ok=True)
+
+
+def flush(path: Path) -> None:
+    try:
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(file)
+        finally:
+            os.close(file)
+    except OSError as error:
+        raise unwritable(path, error) from error
 
 
 def write_all(descriptor: int, data: bytes) -> None:

@@ -91,7 +91,7 @@ def some(folder: Path, part: str, count: int) -> list[Path]:
 def edit(path: Path, change: Callable[[Image.Image], Image.Image], artist: str = "") -> None:
     """Change a picture; it takes no more bytes than before, which would give it away, too."""
     with Image.open(path) as image:
-        changed = change(image)
+        changed = change(image).convert("RGB")
     for quality in range(90, 50, -2):
         data = encoded(changed, artist=artist, quality=quality)
         if len(data) <= path.stat().st_size + 200:
@@ -126,7 +126,7 @@ def plant_unstratified(folder: Path) -> None:
 
 def plant_labels(folder: Path) -> None:
     for part in ("train", "test"):
-        ants, bees = some(folder, f"{part}/ants", 4), some(folder, f"{part}/bees", 4)
+        ants, bees = some(folder, f"{part}/ants", 3), some(folder, f"{part}/bees", 3)
         for photo in ants:
             photo.rename(folder / part / "bees" / photo.name)
         for photo in bees:
@@ -233,8 +233,8 @@ def test_one_planted_defect_is_found_and_no_other(name: str, places: dict[str, P
             if not (places["clean"] / photo.relative_to(folder)).exists()
         }
         listed = {path.split(" (")[0].rsplit("/", 1)[1] for path in finding.photos}
-        assert len(moved) == 16
-        assert len(moved & listed) >= 8
+        assert len(moved) == 12
+        assert len(moved & listed) >= 6
         assert len(listed - moved) <= 3
     if name == "text":
         assert finding.cost is not None
@@ -242,7 +242,7 @@ def test_one_planted_defect_is_found_and_no_other(name: str, places: dict[str, P
 
 
 def test_all_defects_together_are_found(places: dict[str, Path]) -> None:
-    names = ("copies", "conflicts", "labels", "unstratified", "test size", "text", "format")
+    names = ("copies", "conflicts", "test size", "labels", "unstratified", "text", "format")
     folder = planted(places, *names)
     grey = places["top"] / "grey"
     for photo in sorted(places["new"].rglob("*.jpg")):
@@ -254,7 +254,7 @@ def test_all_defects_together_are_found(places: dict[str, Path]) -> None:
     found = found_in(folder, places, new=grey, script=script)
 
     wanted = {PLANTS[name][0] for name in names} | {"drift", "contract", "squash"}
-    assert checks(found) == wanted
+    assert checks(found) == wanted, [one.said for one in found.looked]
     costs = [one.cost for one in found.findings if one.cost is not None]
     assert costs == sorted(costs, reverse=True)
     assert [one.cost is None for one in found.findings] == sorted(
@@ -279,23 +279,23 @@ def test_a_bad_script_is_found_and_its_wrong_input_is_tried(places: dict[str, Pa
 
 
 def test_a_flip_that_turns_one_class_into_another_is_found(places: dict[str, Path]) -> None:
-    """Photos darkened at the top or at the bottom: a vertical flip makes the labels wrong.
+    """Upright and upside-down photos: a vertical flip in the augmentation makes labels wrong.
 
     That a horizontal flip of ants and bees is fine is seen with the fair script above.
     """
     folder = places["top"] / "turned"
-    photos = sorted(places["clean"].rglob("bees/*.jpg"))[: 2 * FEW]
-    for name in ("above", "below"):
+    photos = sorted(places["clean"].rglob("*.jpg"))
+    for name in ("upright", "turned"):
         (folder / name).mkdir(parents=True)
     for i, photo in enumerate(photos):
-        with Image.open(photo) as image:
-            picture = image.convert("RGB")
-        wide, tall = picture.size
-        top = tall * 2 // 3 if i % 2 else 0
-        ImageDraw.Draw(picture).rectangle((0, top, wide, top + tall // 3), fill="black")
-        (folder / ("below" if i % 2 else "above") / photo.name).write_bytes(encoded(picture))
+        if i % 2:
+            with Image.open(photo) as image:
+                (folder / "turned" / photo.name).write_bytes(encoded(ImageOps.flip(image)))
+        else:
+            os.link(photo, folder / "upright" / photo.name)
     found = found_in(folder, places, script={"flip": "vertical"})
 
+    assert "augmentation" in checks(found), [one.said for one in found.looked]
     (flip,) = [one for one in found.findings if one.check == "augmentation"]
     assert flip.title == "A vertical flip changes what the photos show"
     assert "becomes" in flip.evidence[1]

@@ -62,7 +62,7 @@ def meeting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Meeting]:
         (folder / "footwork.toml").write_text(
             'classes = ["heel_hook", "toe_hook"]\n[sources]\nuse = ["urls"]\n'
             '[sources.urls]\nfiles = { heel_hook = "list.txt" }\n'
-            "[fetch]\nrate_per_host = 1000\nstall_s = 2\ntotal_s = 4\nmax_wait_s = 5\n"
+            "[fetch]\nrate_per_host = 1000\nstall_s = 2\ntotal_s = 8\nmax_wait_s = 5\n"
             'contact = "tests@footwork.example"\nca_file = "ca.pem"\nallow_addresses = '
             + json.dumps([f"127.0.0.1:{p}" for p in {server.port, dead_port, *ports.values()}])
         )

@@ -282,11 +282,16 @@ class Collector:
                 batch.append(item)
             outcomes = [item.outcome for item in batch if item.outcome is not None]
             same = [item.url for item in batch if item.outcome is None]
-            new = await asyncio.to_thread(self.ledger.record, self.collection, outcomes, same)
+            new = await asyncio.to_thread(self.record, outcomes, same)
             for item in batch:
                 self.count(item, new)
             if last:
                 return
+
+    def record(self, outcomes: Sequence[Outcome], same: Sequence[str]) -> set[str]:
+        """First the files, then the rows that speak of them."""
+        self.keeper.flush(outcomes)
+        return self.ledger.record(self.collection, outcomes, same)
 
     def count(self, item: "Result", new: set[str]) -> None:
         course, outcome = item.course, item.outcome

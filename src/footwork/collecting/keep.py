@@ -3,7 +3,7 @@
 import contextlib
 import hashlib
 import threading
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -103,6 +103,7 @@ class Keeper:
     def kept(self, url: str, answer: Answer) -> Outcome:
         """Check the bytes as an import would, store them, and return what became of them.
 
+        Before rows speak of them they must be on the disk: `flush`.
         Raises EnvironmentProblem if they cannot be stored.
         """
         if answer.data is None:
@@ -119,5 +120,10 @@ class Keeper:
         refused = self._tombstones.refuses(answer.data, sha256, self._looks)
         if refused and self._catalog.image(sha256) is None:
             return Outcome(url, reason=refused)
-        self._catalog.store.put(answer.data, sha256, image.format)
+        self._catalog.store.put(answer.data, sha256, image.format, flushed=False)
         return Outcome(url, image, etag=answer.etag, last_modified=answer.last_modified)
+
+    def flush(self, outcomes: Iterable[Outcome]) -> None:
+        """Have the images of these on the disk. Raises EnvironmentProblem if it cannot be."""
+        images = [done.image for done in outcomes if done.image is not None]
+        self._catalog.store.flush((image.sha256, image.format) for image in images)

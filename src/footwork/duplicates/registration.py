@@ -120,7 +120,7 @@ def agreement(
 
 def squashed_too(a: Picture, b: Picture) -> list[tuple[Picture, Picture]]:
     ratio = max(a.aspect, b.aspect) / min(a.aspect, b.aspect)
-    return [(a, b)]
+    return [(a, b)] if ratio < SQUASHED else [(a, b), (a.square, b.square)]
 
 
 def at_level(level: Level, a: Picture, b: Picture, turned: bool) -> float:

@@ -324,10 +324,10 @@ def test_a_full_disk_ends_it_with_a_sentence_and_keeps_what_was_done(
 
     put, room = ImageStore.put, iter(range(5))
 
-    def full(self: ImageStore, data: bytes, sha256: str, image_format: str) -> None:
+    def full(self: ImageStore, data: bytes, sha256: str, image_format: str, **how: bool) -> None:
         if next(room, None) is None:
             raise unwritable(self.images, OSError(errno.ENOSPC, "No space left on device"))
-        put(self, data, sha256, image_format)
+        put(self, data, sha256, image_format, **how)
 
     with opened(tmp_path) as catalog:
         with monkeypatch.context() as patched:

@@ -70,6 +70,8 @@ def test_agreement_is_symmetric_and_knows_squashed_copies() -> None:
     a, b = picture_of(photo), picture_of(squashed)
     assert agreement(a, b) == pytest.approx(agreement(b, a))
     assert agreement(a, b) >= SAFE_AGREEMENT
+    crop = picture_of(photo[30:125, 40:175])
+    assert min(agreement(a, crop), agreement(crop, a)) >= SAFE_AGREEMENT
 
 
 def test_large_letters_are_looked_through_only_where_hashes_are_near() -> None:

@@ -169,6 +169,18 @@ def test_intervals_hold_their_values_and_narrow_with_photos() -> None:
     assert width(many) < width(few) / 3
 
 
+def test_the_forecast_lies_half_way_between_the_law_and_no_change() -> None:
+    table = made_table([0.6, 0.7, 0.75, 0.8], [20.0, 40.0, 80.0, 160.0], n=600)
+    made = curve_from(table)
+    now = made.points[-1].macro_f1.value
+    law = fit_power_law(table.trained, scores_at(table)[:, 0]).at(320.0)
+
+    assert law > now + 0.01
+    assert made.forecast.value == pytest.approx((float(law) + now) / 2)
+    assert made.gain.value == pytest.approx((float(law) - now) / 2)
+    assert any("forecasts of this kind were off by 0.02" in one for one in made.sentences)
+
+
 def test_a_flat_curve_below_the_target_says_more_photos_will_not_do_it() -> None:
     made = curve_from(made_table([0.7] * 6, [20, 40, 80, 160, 320, 640], n=4000), target=0.9)
 
