@@ -18,20 +18,18 @@ import footwork
 from footwork.cleaning import overlays
 from footwork.evaluate.doctor import looking, patient, shortcuts
 from footwork.evaluate.doctor.findings import Diagnosis
+from footwork.verbs import patients
 
 pytestmark = [pytest.mark.shared, pytest.mark.slow]
 
 TRAIN, TEST, NEW = 25, 52, 15  # photos of each class
-FEW = 25  # of each class, where a script is tried on photos
+FEW = 20  # of each class, where a script is tried on photos
 SEED = 4
 
 
 def encoded(image: Image.Image, form: str = "JPEG", artist: str = "", quality: int = 90) -> bytes:
     stream = io.BytesIO()
-    exif = Image.Exif()
-    if artist:
-        exif[0x013B] = artist
-    image.convert("RGB").save(stream, form, quality=quality, exif=exif)
+    image.convert("RGB").save(stream, form, quality=quality)
     return stream.getvalue()
 
 
@@ -88,12 +86,12 @@ def some(folder: Path, part: str, count: int) -> list[Path]:
     return random.Random(SEED).sample(photos, min(count, len(photos)))
 
 
-def edit(path: Path, change: Callable[[Image.Image], Image.Image], artist: str = "") -> None:
+def edit(path: Path, change: Callable[[Image.Image], Image.Image]) -> None:
     """Change a picture; it takes no more bytes than before, which would give it away, too."""
     with Image.open(path) as image:
         changed = change(image).convert("RGB")
     for quality in range(90, 50, -2):
-        data = encoded(changed, artist=artist, quality=quality)
+        data = encoded(changed, quality=quality)
         if len(data) <= path.stat().st_size + 200:
             break
     path.unlink()  # the file is a hard link
@@ -142,7 +140,13 @@ def plant_format(folder: Path) -> None:
 
 def plant_author(folder: Path) -> None:
     for photo in sorted(folder.rglob("ants/*.jpg"))[: int(0.9 * (TRAIN + TEST))]:
-        edit(photo, lambda image: image, artist="Anna")
+        data = photo.read_bytes()
+        exif = Image.Exif()
+        exif[0x013B] = "Anna"
+        body = exif.tobytes()
+        size = (len(body) + 2).to_bytes(2, "big")
+        photo.unlink()  # the file is a hard link
+        photo.write_bytes(data[:2] + b"\xff\xe1" + size + body + data[2:])
 
 
 def plant_text(folder: Path) -> None:
@@ -208,8 +212,12 @@ def test_nothing_is_found_in_clean_photos_and_a_fair_script(places: dict[str, Pa
 
 
 @pytest.mark.parametrize("name", PLANTS)
-def test_one_planted_defect_is_found_and_no_other(name: str, places: dict[str, Path]) -> None:
+def test_one_planted_defect_is_found_and_no_other(
+    name: str, places: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = planted(places, name)
+    if name in ("format", "author"):  # the same pixels: a network sees nothing new
+        monkeypatch.setattr(patients, "opened", lambda *_: (None, "no eyes"))
     found = found_in(folder, places)
 
     assert checks(found) == {PLANTS[name][0]}, [(f.title, f.evidence) for f in found.findings]

@@ -229,7 +229,7 @@ def facts_of(image: str, files: Sequence[File], read: Callable[[str], bytes]) ->
         width, height = header.size if orientation(header) < 5 else header.size[::-1]
     except Exception:  # it was decoded before: changed or gone in this moment
         width = height = 0
-    return Facts(image, width, height, size, decided=False)
+    return Facts(image, width, height, size, decided=any(file.old for file in files))
 
 
 def named_pairs(

@@ -32,8 +32,9 @@ def test_an_old_file_is_kept_before_a_better_new_one_and_old_doubles_are_not_lis
     for name in ("a", "b"):
         save(tmp_path / "old" / f"double_{name}.png", 1, 200 if name == "a" else 240)
     save(tmp_path / "new" / "third.png", 1, 280)
+    save(tmp_path / "old" / "again_b.png", 1, 240)  # the same bytes
     found = folder_copies([tmp_path / "new"], Search(8, features=False), against=tmp_path / "old")
-    assert kept(found) == {"small.png": ["large.png"], "double_b.png": ["third.png"]}
+    assert kept(found) == {"small.png": ["large.png"], "again_b.png": ["third.png"]}
     assert [file.name for file in found.new] == ["other.png"]
 
 

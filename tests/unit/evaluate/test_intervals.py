@@ -174,6 +174,39 @@ def test_the_pretended_groups_are_one_right_and_one_wrong_of_each_class() -> Non
     assert more.answered.sum(axis=-1) == pytest.approx(more.support.sum(axis=-1))
 
 
+def test_a_mean_over_classes_is_no_surer_than_its_smallest_class() -> None:
+    """Of fixed models the degrees of freedom are counted class by class (Satterthwaite)."""
+    label = np.repeat([0, 1, 2], [210, 60, 10])
+    table = answer_table(label, {"one": noisy(label, 0.7)})
+    model, recipe = (GroupBootstrap(table, kind=kind, seed=1) for kind in ("model", "recipe"))
+    variance = np.array([1 / 210, 1 / 60, 1 / 10])
+    freedom = variance.sum() ** 2 / (variance**2 / np.array([209, 59, 9])).sum()
+
+    assert model.reach().freedom == pytest.approx(freedom)
+    assert freedom < 15
+    assert model.reach().inflation == pytest.approx(
+        sqrt((variance * np.array([212 / 210, 62 / 60, 12 / 10])).sum() / variance.sum())
+    )
+    assert model.reach(2).freedom == pytest.approx(9)  # of the F1 of the third class
+    assert model.reach("accuracy") == recipe.reach("macro_f1") == recipe.reach("accuracy")
+    assert recipe.reach().freedom == 277
+
+
+def test_groups_of_several_classes_are_not_counted_twice() -> None:
+    table = answer_table(LABEL, {"one": noisy(LABEL, 0.5)}, group=[i % 9 for i in range(67)])
+    made = GroupBootstrap(table, kind="model", seed=1)
+
+    assert made.reach().freedom == 6  # nine groups, three classes
+
+
+def test_small_classes_are_left_to_their_exact_bounds() -> None:
+    label = np.repeat([0, 1, 2], [40, 40, 3])
+    made = GroupBootstrap(answer_table(label, {"one": label}), kind="model", seed=1)
+
+    assert made.reach().freedom == pytest.approx(78)
+    assert made.reach().inflation >= sqrt(1 + 6 / 83)
+
+
 def test_one_group_says_nothing_about_others() -> None:
     table = answer_table(LABEL, {"a": LABEL, "b": noisy(LABEL, 0.5, repeats=1)}, group=[0] * 67)
     made = GroupBootstrap(table, kind="model", seed=1)
