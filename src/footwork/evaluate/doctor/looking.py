@@ -15,13 +15,14 @@ from footwork.predictions import NO_ANSWER
 from footwork.records import Estimate
 from footwork.scores import Floats, confusions, macro_f1, tally
 
-# Where no label is wrong, a model of macro-F1 0.8 doubts a tenth of the labels, about half of its
-# mistakes; where a tenth is wrong, one of 0.8 doubts that tenth, two thirds of its mistakes. Worse
+# Where no label is wrong, a model of macro-F1 F doubts about 2.3 (1 - F) ** 2 of the labels, a
+# tenth at 0.8. Where a tenth is wrong, it doubts that tenth, two thirds of its mistakes. Worse
 # models doubt nearly all that they get wrong, right labels or not (simulated, three classes).
 WRONG = 0.04  # of the labels: below, hard photos of a good model look the same
 LEAST_WRONG = 3
-OF_MISTAKES = 0.55  # the share of the model's mistakes that wrong labels must explain
-ABLE = 0.75  # the macro-F1 from which a model's doubts say something about labels
+OF_MISTAKES, SQUARED = 0.5, 2.5  # what wrong labels must be of the model's mistakes, or of their
+# square: whichever is less
+ABLE = 0.78  # the macro-F1 from which a model's doubts say something about labels
 TOLD_APART = 0.65  # the AUC that a drift must exceed with certainty
 
 
@@ -46,9 +47,10 @@ def labels(patient: Patient) -> Finding | Looked:
         )
     said = (
         f"{len(found.suspects)} of {found.judged} labels are likely wrong (an estimated "
-        f"{found.share:.1%} by confident learning)"
+        f"{found.share:.1%} by confident learning, of a model with a macro-F1 of {two(score)})"
     )
-    least = max(WRONG, OF_MISTAKES * (1 - score))
+    mistakes = 1 - score
+    least = max(WRONG, min(OF_MISTAKES * mistakes, SQUARED * mistakes**2))
     if found.share < least or len(found.suspects) < LEAST_WRONG:
         return fine("labels", f"{said}: no more than hard photos look like.")
     names = [
