@@ -127,7 +127,7 @@ def test_a_later_collection_asks_whether_photos_have_changed(shelf: Shelf, tmp_p
     assert len(images(folder)) == 31
 
 
-@pytest.mark.parametrize("shelf", [(60, 0.1)], indirect=True)
+@pytest.mark.parametrize("shelf", [(240, 0.1)], indirect=True)
 def test_ctrl_c_keeps_what_is_there_and_the_next_run_goes_on(shelf: Shelf, tmp_path: Path) -> None:
     folder = project_of(shelf, tmp_path)
     started = subprocess.Popen(
@@ -137,7 +137,8 @@ def test_ctrl_c_keeps_what_is_there_and_the_next_run_goes_on(shelf: Shelf, tmp_p
         stderr=subprocess.PIPE,
         text=True,
     )
-    while len(shelf.said) < 20 and started.poll() is None:
+    # Files that lie there, not requests: on a busy machine the first row comes long after those.
+    while len(list(folder.glob("images/??/*.png"))) < 20 and started.poll() is None:
         time.sleep(0.005)
     started.send_signal(signal.SIGINT)
     _out, told = started.communicate(timeout=30)
@@ -147,11 +148,11 @@ def test_ctrl_c_keeps_what_is_there_and_the_next_run_goes_on(shelf: Shelf, tmp_p
     with Catalog.open(folder) as catalog:
         kept = {f"/{url.rpartition('/')[2]}" for (url,) in
                 catalog.database.rows("SELECT image_url FROM fetch")}  # fmt: skip
-    assert 0 < len(kept) < 60
+    assert 0 < len(kept) < 240
 
     shelf.said.clear()
     done = footwork.collect(project=folder)
     assert done.resumed
     assert done.finished
     assert shelf.asked() == set(shelf.photos) - kept
-    assert len(images(folder)) == 60
+    assert len(images(folder)) == 240
