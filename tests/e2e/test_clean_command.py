@@ -3,27 +3,15 @@
 import io
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from command_line import footwork
 from footwork.images import decode
 from photo_folders import png, write
-
-FOOTWORK = [sys.executable, "-m", "footwork"]
-
-
-def footwork(*words: str | Path, cwd: Path, code: int = 0) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [*FOOTWORK, *map(str, words)], cwd=cwd, capture_output=True, text=True, timeout=300
-    )
-    assert done.returncode == code, f"{words}: {done.returncode}\n{done.stdout}\n{done.stderr}"
-    assert "Traceback" not in done.stderr
-    return done
 
 
 def with_place() -> bytes:

@@ -13,7 +13,6 @@ import resource
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,6 +22,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+import command_line
 import footwork as library
 from conftest import SHARED
 from footwork.catalog import Catalog
@@ -34,7 +34,6 @@ from photo_folders import contents, numbered
 from source_servers import KEY, Api, SourceServers
 
 pytest.importorskip("ddgs", reason="footwork[search] is not installed")
-FOOTWORK = [sys.executable, "-m", "footwork"]
 LANGUAGES = {"en", "ja", "es", "fr", "zh"}
 CLASSES = ("heel_hook", "toe_hook", "others")
 FOUR: tuple[Api, ...] = ("openverse", "commons", "inaturalist", "ddgs")
@@ -49,17 +48,8 @@ repeats = 1
 def footwork(
     *words: str | Path, cwd: Path, code: int = 0, environment: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [*FOOTWORK, *map(str, words)],
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        timeout=500,
-        env={**os.environ, "OMP_NUM_THREADS": "1", **(environment or {})},
-    )
-    assert done.returncode == code, f"{words}: {done.returncode}\n{done.stdout}\n{done.stderr}"
-    assert "Traceback" not in done.stderr
-    return done
+    env = {**os.environ, "OMP_NUM_THREADS": "1", **(environment or {})}
+    return command_line.footwork(*words, cwd=cwd, code=code, env=env, timeout_s=500)
 
 
 def fetch_settings(servers: SourceServers) -> str:
@@ -374,7 +364,7 @@ def test_a_killed_collection_asks_for_nothing_twice_and_ends_like_an_unbroken_on
 def kill_at(servers: SourceServers, folder: Path, requests: int, keys: Mapping[str, str]) -> None:
     """Start a collection and kill it -9 once the servers have seen so many requests."""
     started = subprocess.Popen(
-        [*FOOTWORK, "collect", "--json"],
+        [*command_line.FOOTWORK, "collect", "--json"],
         cwd=folder,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -459,7 +449,11 @@ def test_a_full_disk_is_a_sentence_and_an_exit_code(servers: SourceServers, proj
     with Catalog.open(project):
         pass
     done = subprocess.run(
-        [*FOOTWORK, "collect"], cwd=project, capture_output=True, text=True, preexec_fn=no_room
+        [*command_line.FOOTWORK, "collect"],
+        cwd=project,
+        capture_output=True,
+        text=True,
+        preexec_fn=no_room,
     )
     assert done.returncode == 4, done.stderr
     assert "Traceback" not in done.stderr

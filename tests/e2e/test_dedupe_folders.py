@@ -5,7 +5,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from collections import defaultdict
 from itertools import combinations
 from pathlib import Path
@@ -15,20 +14,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import command_line
 from footwork.duplicates.edits import Pixels, edited
 
 FAST = ("--no-features", "--radius", "8")  # nothing is calibrated, no network asked
 
 
 def footwork(*words: str | Path, code: int = 0) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "footwork", "dedupe", *map(str, words)],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "COLUMNS": "300"},
-    )
-    assert done.returncode == code, done.stderr
-    return done
+    wide = {**os.environ, "COLUMNS": "300"}
+    return command_line.footwork("dedupe", *words, code=code, env=wide)
 
 
 def found(*words: str | Path) -> dict[str, Any]:

@@ -1,13 +1,13 @@
 """The recipe `finetune` through the command line, on a tiny network; then trained and used."""
 
 import json
-import subprocess
-import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import command_line
 from footwork import verbs
 from footwork.classifier import Classifier, photos_in, read_facts
 from footwork.errors import DataError
@@ -21,17 +21,7 @@ SHORT = "epochs = 2\nbatch = 8\nlearning_rate = 0.001\n"
 TUNED = '[recipes.tuned]\nkind = "finetune"\n[recipes.tuned.finetuning]\n' + SHORT
 
 
-def footwork(*words: str | Path, cwd: Path, code: int = 0) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "footwork", *map(str, words)],
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        timeout=600,
-    )
-    assert done.returncode == code, f"{words}: {done.returncode}\n{done.stdout}\n{done.stderr}"
-    assert "Traceback" not in done.stderr
-    return done
+footwork = partial(command_line.footwork, timeout_s=600)
 
 
 @pytest.fixture(scope="module")

@@ -1,31 +1,17 @@
 """Choosing among many is itself over-fitting: variants are counted, a lock-box is offered."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from command_line import footwork
 from footwork.catalog import Catalog
 from footwork.images import encode_jpeg
 
 QUICK = ("--base", "efficientnet_lite0", "--folds", "3", "--repeats", "1", "--json")
-
-
-def footwork(*words: str | Path, cwd: Path, code: int = 0) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "footwork", *map(str, words)],
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert done.returncode == code, f"{words}: {done.returncode}\n{done.stdout}\n{done.stderr}"
-    assert "Traceback" not in done.stderr
-    return done
 
 
 @pytest.fixture(scope="module")

@@ -7,27 +7,20 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import command_line
 from footwork.predictions import read_predictions
 from footwork.runs import read_run
 
-FOOTWORK = [sys.executable, "-m", "footwork"]
 QUICK = ["--base", "efficientnet_lite0", "--folds", "3", "--repeats", "2"]
 
 
-def footwork(
-    *words: str | Path, cwd: Path | None = None, code: int = 0
-) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [*FOOTWORK, *map(str, words)], cwd=cwd, capture_output=True, text=True, timeout=500
-    )
-    assert done.returncode == code, f"{words}: {done.returncode}\n{done.stdout}\n{done.stderr}"
-    assert "Traceback" not in done.stderr
-    return done
+footwork = partial(command_line.footwork, timeout_s=500)
 
 
 @pytest.fixture(scope="module")
@@ -183,7 +176,10 @@ def test_an_interrupted_compare_goes_on(
         folder = tmp_path / f"p{attempt}"
         shutil.copytree(demo[0], folder, ignore=shutil.ignore_patterns("cache", "runs"))
         process = subprocess.Popen(
-            [*FOOTWORK, "compare", *QUICK], cwd=folder, stderr=subprocess.PIPE, text=True
+            [*command_line.FOOTWORK, "compare", *QUICK],
+            cwd=folder,
+            stderr=subprocess.PIPE,
+            text=True,
         )
         index = folder / ".footwork" / "cache" / "features"
         deadline = time.monotonic() + 60

@@ -3,13 +3,12 @@
 import importlib.util
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import command_line
 from footwork.classifier import Classifier, photos_in
 
 pytestmark = [
@@ -24,15 +23,7 @@ SHORT = ("--folds", "2", "--repeats", "1")
 
 
 def footwork(*words: str | Path, cwd: Path) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "footwork", *map(str, words)],
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert done.returncode == 0, f"{words}: {done.returncode}\n{done.stdout}\n{done.stderr}"
-    return done.stdout
+    return command_line.footwork(*words, cwd=cwd).stdout
 
 
 @pytest.fixture(scope="module")

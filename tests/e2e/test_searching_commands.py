@@ -4,17 +4,16 @@ import json
 import os
 import re
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
+import command_line
 from footwork.collecting.hits import Query
 from footwork.project import init_project
 from source_servers import APIS, KEY, SourceServers
 
-FOOTWORK = [sys.executable, "-m", "footwork"]
 NO_KEYS = {
     name: value
     for name, value in os.environ.items()
@@ -25,17 +24,8 @@ NO_KEYS = {
 def footwork(
     *words: str | Path, cwd: Path, code: int = 0, keys: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [*FOOTWORK, *map(str, words)],
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        env={**NO_KEYS, "COLUMNS": "200", **(keys or {})},
-    )
-    assert done.returncode == code, f"{words}: {done.returncode}\n{done.stdout}\n{done.stderr}"
-    assert "Traceback" not in done.stderr
-    return done
+    env = {**NO_KEYS, "COLUMNS": "200", **(keys or {})}
+    return command_line.footwork(*words, cwd=cwd, code=code, env=env, timeout_s=120)
 
 
 @pytest.fixture

@@ -4,31 +4,17 @@ import csv
 import io
 import json
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from command_line import footwork
 from footwork.classifier import Classifier, photos_in
 from footwork.errors import DataError
 from footwork.files import sha256_of
 from footwork.images import encode_jpeg
-
-
-def footwork(*words: str | Path, cwd: Path, code: int = 0) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "footwork", *map(str, words)],
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert done.returncode == code, f"{words}: {done.returncode}\n{done.stdout}\n{done.stderr}"
-    assert "Traceback" not in done.stderr
-    return done
 
 
 def stripes(seed: int, upright: bool) -> bytes:

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
 
 from footwork.cli.app import (
     COLLECTING,
@@ -103,6 +102,8 @@ def sources(
     if as_json:
         print_json([{**vars(s.about), "used": s.used, "lacking": s.lacking} for s in listed])
         return
+    from rich.markup import escape
+
     console = stdout()
     for item in listed:
         about = item.about
@@ -166,6 +167,7 @@ SAID = {
 
 
 def print_planned(console: "Console", planned: "list[Planned]") -> None:
+    from rich.markup import escape
     from rich.table import Table
 
     if not planned:

@@ -140,8 +140,13 @@ class Collector:
             raise first_of(group) from None
         finally:
             self._pool.shutdown(wait=False, cancel_futures=True)
-        if not any(passing(course.problem) for course in self.courses):
+        if self.finished:
             self.ledger.finish(self.collection)
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is left for another run to ask again."""
+        return not any(passing(course.problem) for course in self.courses)
 
     async def follow(self, course: UnderWay, source: Source, web: Web, fetching: Fetching) -> None:
         """Ask one source all its queries, and fetch what it offers meanwhile."""
@@ -157,8 +162,7 @@ class Collector:
                 if ended is None:
                     ended = await self.search(course, source, query, web, fetch)
                     self.ledger.end(self.collection, (course.name, query), ended)
-                else:
-                    course.hits += ended.hits
+                course.hits += ended.hits
                 if ended.trouble is None:
                     course.searches += 1
                     failures = 0
@@ -202,7 +206,6 @@ class Collector:
             return
         judged = [(hit, self.keeper.left_out(hit)) for hit in hits]
         await asyncio.to_thread(self.ledger.note, self.collection, judged)
-        course.hits += len(hits)
         wanted = {
             hit.image_url: hit
             for hit, out in judged
@@ -311,7 +314,7 @@ class Collector:
         return Collected(
             collection=self.collection,
             resumed=self.resumed,
-            finished=not any(passing(course.problem) for course in self.courses),
+            finished=self.finished,
             sources=tuple(
                 SourceResult(
                     name=c.name,

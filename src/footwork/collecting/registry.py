@@ -4,8 +4,7 @@ Other packages add sources by an entry point in the group "footwork.sources": it
 source's, its value a `SourceKind`. Their settings are [sources.plugins.NAME].
 """
 
-import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from importlib import metadata
 from importlib.util import find_spec
@@ -13,8 +12,8 @@ from importlib.util import find_spec
 from yarl import URL
 
 from footwork.collecting.hits import Query, Source, SourceProblem
-from footwork.collecting.sources.paging import About
-from footwork.errors import UsageError, nearest
+from footwork.collecting.sources.paging import About, key_of
+from footwork.errors import MissingExtra, UsageError, nearest
 from footwork.project import ApiSettings, Project
 
 GROUP = "footwork.sources"
@@ -139,15 +138,15 @@ def permission(project: Project, name: str) -> str:
     return str(getattr(getattr(project.config.sources, name, None), "permission", "") or "")
 
 
-def missing(about: About, environment: Mapping[str, str] = os.environ) -> str:
+def missing(about: About) -> str:
     """Return what is missing for a source and how to get it; '' if nothing is."""
     if about.extra and find_spec(PACKAGES[about.extra]) is None:
-        return f"{about.name} needs an optional part: pip install 'footwork[{about.extra}]'"
-    if about.key and not environment.get(about.key, "").strip():
-        return (
-            f"{about.name} needs a key: set the environment variable {about.key}. "
-            f"Get one at {about.key_page}"
-        )
+        return str(MissingExtra(about.extra, about.name))
+    if about.key:
+        try:
+            key_of(about)
+        except SourceProblem as problem:
+            return problem.reason
     return ""
 
 

@@ -3,13 +3,13 @@
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from footwork.catalog import Catalog
 from footwork.errors import DataError, UsageError
 from footwork.files import write_text
+from footwork.findings import timestamp
 from footwork.models.bases import chosen, registry
 from footwork.progress import Progress
 from footwork.project import FILE, find_project, open_project
@@ -58,7 +58,7 @@ def curve(
     wanted score, above 0 and below 1. What is not given is taken from footwork.toml.
     """
     from footwork.evaluate.curve import CurveFacts, measure_curve, read_curve, write_curve
-    from footwork.evaluate.dataset import data_set
+    from footwork.evaluate.dataset import data_set, sides
     from footwork.evaluate.forecast import curve_of
     from footwork.models.features import feature_key, features
     from footwork.models.networks import prepare
@@ -83,13 +83,13 @@ def curve(
     seed = settings.seed if seed is None else seed
     known = registry(opened)
     one = chosen(known, base or settings.bases[0])
-    started = datetime.now(UTC).isoformat(timespec="seconds")
+    started = timestamp()
     with Catalog.open(opened.folder) as catalog:
-        rows = [row for row in catalog.labelled() if row.split != "external"]
-        data = data_set(rows, opened.config.classes)
+        everything = data_set(catalog.labelled(), opened.config.classes)
+        data = everything.subset(sides(everything).inside)
         prepared = prepare(one, lambda: sample(one.contract, data.photos.image, catalog.read))
         key = feature_key(prepared, None, "right")
-        with shown.task(f"features {one.name}", len(rows)) as advance:
+        with shown.task(f"features {one.name}", len(data.photos)) as advance:
             seen = features(data.photos.image, prepared, key, catalog.read, opened.cache, advance)
     good = seen.good()
     data = data.subset(good)

@@ -1,12 +1,8 @@
 """Verbs that collect photos from the web, and go from there to a report."""
 
-import asyncio
-import threading
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from footwork.catalog import Catalog
 from footwork.errors import DataError, EnvironmentProblem, FootworkError, UsageError
@@ -15,13 +11,13 @@ from footwork.project import Project, open_project, read_config
 from footwork.runs import Run, read_run, run_names
 from footwork.verbs.origins import looks
 from footwork.verbs.photos import HERE, Place, clean, dedupe
+from footwork.verbs.searching import online, run_async
 from footwork.verbs.truth import Compared, compare, report
 
 if TYPE_CHECKING:
     from footwork.collecting.collect import Collected
     from footwork.collecting.plan import Course
-    from footwork.evaluate.dataset import DataSet
-
+    from footwork.collecting.web import HttpWeb
 
 DECISIVE = ("name", "classes", "drawn", "compare", "bases", "recipes")  # for a run, of the toml
 
@@ -75,8 +71,6 @@ def collected(
     from footwork.collecting.collect import Collector
     from footwork.collecting.fetch import Photos
     from footwork.collecting.keep import Keeper
-    from footwork.collecting.registry import rates
-    from footwork.collecting.web import open_web
 
     if not any(course.queries for course in courses):
         raise nothing_to_search(courses)
@@ -92,12 +86,10 @@ def collected(
     with catalog.filling(), progress.board(names) as tell:
         collector = Collector(catalog, keeper, courses, tell=tell)
 
-        async def work() -> None:
-            reached = open_web(config.fetch, api_rates=rates(opened), folder=opened.folder)
-            async with reached as web:
-                await collector.run(web, Photos(web))
+        async def work(web: "HttpWeb") -> None:
+            await collector.run(web, Photos(web))
 
-        run_async(work())
+        run_async(online(opened, work))
     result = collector.result()
     if not any(source.hits or source.searches for source in result.sources):
         reasons = [f"  {s.name}: {s.reason}" for s in result.sources if s.reason]
@@ -113,28 +105,6 @@ def nothing_to_search(courses: "Sequence[Course]") -> FootworkError:
         "There is nothing to search for: footwork.toml has no words in [queries]. Add some: "
         'footwork queries add CLASS en "WORDS"'
     )
-
-
-def run_async(work: Coroutine[Any, Any, None]) -> None:
-    """Run `work` to its end, also where a loop is running already, as in a notebook."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        asyncio.run(work)
-        return
-    failed: list[BaseException] = []
-
-    def apart() -> None:
-        try:
-            asyncio.run(work)
-        except BaseException as error:  # to be raised where somebody waits for it
-            failed.append(error)
-
-    thread = threading.Thread(target=apart)
-    thread.start()
-    thread.join()
-    if failed:
-        raise failed[0]
 
 
 @dataclass(frozen=True)
@@ -227,7 +197,7 @@ def newest_if_current(opened: Project) -> Run | None:
     """Return the newest run of these very photos, labels, groups and settings, if there is one."""
     now = opened.config
     inside, outside = data_of(opened)
-    for name in reversed(run_names(opened.runs)) if opened.runs.is_dir() else ():
+    for name in reversed(run_names(opened.runs)):
         try:
             before = read_config(opened.runs / name / "config.toml")
             if any(getattr(before, key) != getattr(now, key) for key in DECISIVE):
@@ -236,6 +206,8 @@ def newest_if_current(opened: Project) -> Run | None:
         except (DataError, UsageError):
             continue
         external = () if run.external is None else run.external.photos.image
+        if run.ablation is not None:  # an ablation answers another question
+            continue
         if run.environment.data.sha256 == inside and tuple(external) == outside:
             return run
     return None
@@ -243,11 +215,9 @@ def newest_if_current(opened: Project) -> Run | None:
 
 def data_of(opened: Project) -> tuple[str, tuple[str, ...]]:
     """Return the version of the data that `compare` would train on, and the external images."""
-    from footwork.evaluate.dataset import data_set
+    from footwork.evaluate.dataset import data_set, sides
 
     with Catalog.open(opened.folder) as catalog:
-        everything: DataSet = data_set(catalog.labelled(), opened.config.classes)
-    is_external = np.array([split == "external" for split in everything.split])
-    inside = everything.subset(np.flatnonzero(~is_external))
-    outside = everything.subset(np.flatnonzero(is_external))
-    return inside.sha256(), outside.photos.image
+        everything = data_set(catalog.labelled(), opened.config.classes)
+    cut = sides(everything)
+    return everything.subset(cut.inside).sha256(), everything.subset(cut.outside).photos.image

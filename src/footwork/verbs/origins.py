@@ -25,7 +25,7 @@ class Origin:
     """All that is known of where a photo comes from.
 
     places: every place where it was found; labels: (class, who, origin) that count; decisions:
-    on this photo, taken back or not; shown: whether its bytes can be read.
+    on this photo, taken back or not.
     """
 
     image: Image

@@ -1,9 +1,8 @@
 """Verbs on what is searched for, and where."""
 
-import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from footwork.errors import EnvironmentProblem, UsageError, nearest
 from footwork.project import FILE, Project, open_project
@@ -14,6 +13,7 @@ if TYPE_CHECKING:
     from footwork.collecting.hits import Web
     from footwork.collecting.queries import Planned, Proposal
     from footwork.collecting.sources.paging import About
+    from footwork.collecting.web import HttpWeb
 
 
 Answered = TypeVar("Answered")
@@ -62,7 +62,7 @@ def propose_queries(*, project: Place = HERE) -> "list[Proposal]":
         return await proposals(opened.config, web)
 
     try:
-        return asyncio.run(online(opened, ask))
+        return run_async(online(opened, ask))
     except SourceProblem as problem:
         raise EnvironmentProblem(
             f"Wikidata could not be asked ({problem.reason}). Add words yourself: "
@@ -102,10 +102,23 @@ def check_sources(
     async def ask(web: "Web") -> "list[Checked]":
         return await check(opened, chosen, web)
 
-    return asyncio.run(online(opened, ask) if live else check(opened, chosen, None))
+    return run_async(online(opened, ask) if live else check(opened, chosen, None))
 
 
-async def online(project: Project, ask: "Callable[[Web], Awaitable[Answered]]") -> Answered:
+def run_async(work: Coroutine[Any, Any, Answered]) -> Answered:
+    """Run `work` to its end, also where a loop is running already, as in a notebook."""
+    import asyncio
+    from concurrent.futures import ThreadPoolExecutor
+
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(work)
+    with ThreadPoolExecutor(1) as apart:
+        return apart.submit(asyncio.run, work).result()
+
+
+async def online(project: Project, ask: "Callable[[HttpWeb], Awaitable[Answered]]") -> Answered:
     """Return what `ask` returns, given the web as [fetch] of the project allows it."""
     from footwork.collecting.registry import rates
     from footwork.collecting.web import open_web

@@ -1,6 +1,5 @@
 """Verbs that train through base models."""
 
-import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -40,7 +39,7 @@ def ablate(
     asked = {"folds": folds, "repeats": repeats, "seed": seed}
     given = {key: value for key, value in asked.items() if value is not None}
     name = base or opened.config.compare.bases[0]
-    opened = overridden(opened, json.loads(json.dumps(given | {"bases": [name]})), weights or {})
+    opened = overridden(opened, {**given, "bases": [name]}, weights or {})
     with Catalog.open(opened.folder) as catalog:
         run = ablation.ablate(
             opened,

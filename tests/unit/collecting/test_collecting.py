@@ -372,7 +372,7 @@ def test_an_answer_that_repeats_a_secret_is_not_remembered(tmp_path: Path) -> No
 
 def test_it_also_runs_where_a_loop_is_running_already() -> None:
     """As in a notebook; and what goes wrong there is raised, not lost."""
-    from footwork.verbs.gather import run_async
+    from footwork.verbs.searching import run_async
 
     done = []
 

@@ -18,6 +18,7 @@ from typing import ClassVar
 from footwork.collecting.hits import Hit, Memory, Query, SourceProblem, Web
 from footwork.collecting.sources.paging import About, Answer, Page, Paged, read
 from footwork.collecting.sources.paging import web_address as address
+from footwork.errors import MissingExtra
 
 BACKENDS = "duckduckgo,bing"
 REGIONS = {"en": "us-en", "ja": "jp-jp", "es": "es-es", "fr": "fr-fr", "zh": "cn-zh"}
@@ -82,9 +83,7 @@ class Ddgs(Paged):
             from ddgs import DDGS
             from ddgs.exceptions import DDGSException, TimeoutException
         except ImportError:
-            raise SourceProblem(
-                "key", "ddgs needs an optional part: pip install 'footwork[search]'"
-            ) from None
+            raise SourceProblem("key", str(MissingExtra("search", "ddgs"))) from None
         verify = str(self._ca) if self._ca else True
         engine = DDGS(proxy=self._proxy, timeout=self._timeout_s, verify=verify)
         try:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from footwork.collecting.hits import Hit, Query, SourceProblem, Web
 from footwork.collecting.sources.paging import About
+from footwork.errors import MissingExtra
 from footwork.files import sha256_of
 
 if TYPE_CHECKING:
@@ -82,9 +83,7 @@ def distinct_frames(path: Path, every_s: float) -> Iterator[tuple[float, bytes, 
     try:
         import cv2
     except ImportError:
-        raise SourceProblem(
-            "key", "video needs an optional part: pip install 'footwork[video]'"
-        ) from None
+        raise SourceProblem("key", str(MissingExtra("video", "video"))) from None
     video = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
     try:
         if not video.isOpened():
