@@ -262,19 +262,15 @@ class Catalog:
 
         copies: those of its copies too, whichever of the group is asked for.
         """
+        group = {sha256}
         if copies:
             with self._database.snapshot():
-                group = group_of(self._database.connection, sha256)
-            places = self._rows_in(
-                f"SELECT id, {PROVENANCE} FROM provenance WHERE sha256",  # noqa: S608
-                sorted(group),
-            )
-            return [Provenance(*place) for _id, *place in sorted(places)]
-        rows = self._database.rows(
-            f"SELECT {PROVENANCE} FROM provenance WHERE sha256 = ? ORDER BY id",  # noqa: S608
-            (sha256,),
+                group = set(group_of(self._database.connection, sha256))
+        places = self._rows_in(
+            f"SELECT id, {PROVENANCE} FROM provenance WHERE sha256",  # noqa: S608
+            sorted(group),
         )
-        return [Provenance(*row) for row in rows]
+        return [Provenance(*place) for _id, *place in sorted(places)]
 
     def rejections(self) -> list[Rejection]:
         """Return the files that did not become images, by origin."""
@@ -318,8 +314,10 @@ class Catalog:
     def counts(self) -> Counts:
         """Return how much there is of everything."""
         labelled, conflicts = self.judged()
-        everything, _ = self.judged(opened=True)
-        locked = len(self.lock_box().images and [r for r in everything if r.split == "external"])
+        locked = 0
+        if self.lock_box().images:
+            opened, _ = self.judged(opened=True)
+            locked = sum(row.split == "external" for row in opened)
         inner = [item for item in labelled if item.split != "external"]
         groups = Counter(item.group for item in inner)
         ((images, linked, rejected, set_aside, copies),) = self._database.rows(
@@ -368,8 +366,8 @@ class Catalog:
             pairs = rows("SELECT first, second FROM pair")
             copy_of = dict(rows(STANDING))
             out = {sha256 for (sha256,) in rows(SET_ASIDE)}
+            locked = self.lock_box().images
         together = [*pairs, *copy_of.items()]
-        locked = self.lock_box().images
         locked |= {best for image, best in copy_of.items() if image in locked}
         if copies:
             copy_of = {}
@@ -617,8 +615,8 @@ class Catalog:
 
     def parted(self) -> list[frozenset[str]]:
         """Return the groups of copies that a person took apart: they stay so."""
-        with self._database.transaction() as connection:
-            return parted(connection)
+        with self._database.snapshot():
+            return parted(self._database.connection)
 
     def keep(
         self, pairs: Iterable[Pair], copies: Sequence[Copy], *, asked_again: bool = False

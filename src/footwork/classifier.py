@@ -6,19 +6,21 @@
     card.md           the same for people: the model card
 
 Everything in the folder is checked against its hash before it is used, and nothing in it can
-name a file elsewhere. `predict`, `serve` and `export` know nothing but this folder.
+name a file elsewhere. `predict` knows nothing but this folder.
 """
 
 import io
 import json
 import shutil
 import tempfile
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Literal
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -387,7 +389,7 @@ def read_head(folder: Path, facts: ClassifierFacts, size: int) -> Probe:
     try:
         with np.load(file, allow_pickle=False) as arrays:
             found = {name: arrays[name] for name in ARRAYS}
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile, zlib.error) as error:
         raise DataError(f"{file} is not a head: {error}. Train it again.") from error
     for name, array in found.items():
         if array.shape != shapes[name] or array.dtype != np.float64 or not finite(array):

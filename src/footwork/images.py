@@ -205,18 +205,6 @@ def decoding_bytes(image: ImageFile.ImageFile, data: bytes) -> int:
     return round(image.width * image.height * each) + 1_000_000
 
 
-def glance(data: bytes) -> Facts:
-    """Return what the headers say, decoding nothing: size and format of the picture as stored.
-
-    Costs next to no memory whatever the headers claim. Raises Unreadable for what is no image,
-    is larger than MAX_PIXELS, or is cut off in a way that shows from outside.
-    """
-    name = sniffed(data)
-    with phrased(name):
-        image = parsed(data, name)
-    return Facts(image.width, image.height, name)
-
-
 def decode(data: bytes, at_least: int | None = None) -> NDArray[np.uint8]:
     """Return a picture's pixels, (height, width, 3) uint8, RGB in sRGB, upright.
 

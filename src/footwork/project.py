@@ -144,7 +144,7 @@ class CompareSettings(Record):
     def enough_permutations(self) -> "CompareSettings":
         if 0 < self.permutations < 19:
             raise ValueError("permutations must be 0 or at least 19: fewer never reach p = 0.05")
-        if self.permutations and self.split == "given":
+        if self.permutations and self.split != "cv":
             raise ValueError("permutations need folds: use split = 'cv', or permutations = 0")
         return self
 

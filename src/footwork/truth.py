@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from footwork.tombstones import comparable_name
+
 RANKS = ("query", "import", "person")  # the part of `who` before the colon, rising
 # What stands where an author's name is not known: such photos are not of one person.
 NOBODY = frozenset(
@@ -162,7 +164,7 @@ def ties(places: Iterable[Place]) -> Iterator[tuple[str, tuple[str, str]]]:
     for place in places:
         if place.page:
             yield place.image, ("page", place.page.partition("#")[0].rstrip("/"))
-        author = " ".join((place.author or "").casefold().split())
+        author = comparable_name(place.author or "")
         if author not in NOBODY:
             yield place.image, ("author", author)
 

@@ -8,11 +8,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from PIL import Image
 
 from footwork.duplicates import detail, growing
 from footwork.duplicates import search as search_module
 from footwork.duplicates.agreements import Agreements
-from footwork.duplicates.evidence import Candidates, Codes, Read, cosine_pairs, hash_candidates
+from footwork.duplicates.calibrate import Calibration, calibrate
+from footwork.duplicates.evidence import (
+    Candidates,
+    Codes,
+    Read,
+    codes_of,
+    cosine_pairs,
+    hash_candidates,
+)
 from footwork.duplicates.growing import Before, Known, pairs_between
 from footwork.duplicates.hashes import bits_between
 from footwork.duplicates.index import Distinct, Index, Pairs, distinct
@@ -276,3 +285,34 @@ def test_a_damaged_memory_is_begun_anew(tmp_path: Path) -> None:
     assert memory.known == {}
     memory.keep([(("a", "c"), 0.25)])
     assert Agreements(tmp_path, "x").known == {("a", "c"): 0.25}
+
+
+def test_pairs_beyond_a_calibrated_radius_below_the_safe_one_are_still_compared_in_detail(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A copy a few bits away must not be lost because its hash alone no longer joins it."""
+    small = np.random.default_rng(3).integers(0, 256, (9, 12, 3), dtype=np.uint8)
+    large = Image.fromarray(small).resize((240, 180), Image.Resampling.BICUBIC)
+    other = np.random.default_rng(4).integers(0, 256, (9, 12, 3), dtype=np.uint8)
+    pictures = {
+        "a" * 64: np.array(large),
+        "b" * 64: np.array(large.rotate(2, resample=Image.Resampling.BICUBIC)),
+        "c" * 64: np.array(Image.fromarray(other).resize((240, 180), Image.Resampling.BICUBIC)),
+    }
+    data = {name: encode_jpeg(pixels, 240, 95) for name, pixels in pictures.items()}
+    codes, reasons = codes_of(sorted(data), data.__getitem__)
+    assert not any(reasons)
+    apart = int(codes.plain[0] ^ codes.plain[1]).bit_count()
+    assert 0 < apart <= 8, "the case that this is about"
+    real = calibrate
+
+    def strict(*words: object, **named: object) -> Calibration:
+        made: Calibration = real(*words, **named)  # type: ignore[arg-type]
+        return made.model_copy(update={"radius": 0})
+
+    monkeypatch.setattr(search_module, "calibrate", strict)
+    found = search(
+        sorted(data), codes, data.__getitem__, tmp_path, Search(features=False), Progress()
+    )
+    assert [(pair.first[0], pair.second[0]) for pair in found.pairs] == [("a", "b")]
+    assert found.pairs[0].evidence == ("detail",)

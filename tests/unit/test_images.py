@@ -893,20 +893,10 @@ def test_every_real_photo_is_read() -> None:
         assert decode(data).shape == (facts.height, facts.width, 3)
 
 
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF"])
-def test_glance_tells_size_and_format_without_decoding(kind: str) -> None:
-    out = io.BytesIO()
-    Image.new("RGB", (30, 20), "teal").save(out, kind)
-
-    assert images.glance(out.getvalue()) == images.inspect(out.getvalue())
-    with pytest.raises(images.Unreadable):
-        images.glance(out.getvalue()[:12])
-
-
-def test_glance_tells_a_bomb_from_a_broken_file() -> None:
+def test_a_bomb_is_told_from_a_broken_file() -> None:
     out = io.BytesIO()
     Image.new("RGB", (30, 20)).save(out, "BMP")
     for side in (12_000, 60_000):  # beyond our limit, beyond Pillow's own
         bomb = out.getvalue()[:18] + side.to_bytes(4, "little") * 2 + out.getvalue()[26:]
         with pytest.raises(images.TooManyPixels):
-            images.glance(bomb)
+            images.inspect(bomb)

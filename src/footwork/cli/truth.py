@@ -103,7 +103,8 @@ def compare(
         ),
     ] = None,
     everything: Annotated[
-        bool, typer.Option("--all", help="All recipes but seed; pose too, where it can run.")
+        bool,
+        typer.Option("--all", help="All recipes but seed and finetune; pose, where it can run."),
     ] = False,
     open_lock: Annotated[
         bool, typer.Option("--open-lock", help="Score on the lock-box, too; this is counted.")

@@ -94,13 +94,14 @@ def search(
     if wanted.new is not None:
         is_new = np.array([bool(wanted.new.intersection(some)) for some in looks.members], bool)
     found = near_by_hash(looks, is_new, cache, wanted)
-    how = f"{REGISTRAR} {HASHER} {BASE} {wanted.mirror} {wanted.features}"
-    memory = Agreements(cache, how)
     vectors: NDArray[np.float32] | None = None
     network: Embedder | None = None
     notes: tuple[str, ...] = ()
     if wanted.features and len(looks) > 1:
         vectors, network, notes = seen_by_network(looks, read, cache, progress)
+    # Without vectors less is tried: what is measured then must not stand for more.
+    how = f"{REGISTRAR} {HASHER} {BASE} {wanted.mirror} {vectors is not None}"
+    memory = Agreements(cache, how)
     if vectors is not None:
         if wanted.growing:
             known, before = proposed_before(memory, looks)
@@ -125,6 +126,10 @@ def search(
         mirror=wanted.mirror,
         progress=progress,
     )
+    if calibration.radius < narrow:  # pairs that no longer join by their hash alone
+        found = in_detail(
+            found, looks, calibration.radius, read, memory, lambda _n: None, mirror=wanted.mirror
+        )
     return Searched(
         tuple(image_pairs(looks, found, calibration.thresholds)),
         calibration,

@@ -259,6 +259,7 @@ def ablate(
     checks = real_fits(work, base, path, check) if check else ()
     seconds["real fits"] = time.perf_counter() - clock
     predictions = stacked(work.tables)
+    paired = comparer(predictions, work)
     tried = catalog.tried(data.sha256(), [info.entry for info in work.infos])
     about = data_info(project, data, catalog.counts(), tried, ())
     run = Run(
@@ -270,8 +271,8 @@ def ablate(
         ablation=Ablation(
             base=base.name,
             draws=draws,
-            path=path_steps(predictions, work, path, probe),
-            back=back_steps(predictions, work, path[-1][1], back),
+            path=path_steps(paired, path, probe),
+            back=back_steps(paired, path[-1][1], back),
             checks=checks,
             splits=tuple(ends),
             titles={info.entry: info.recipe for info in work.infos},
@@ -313,10 +314,7 @@ def comparer(predictions: Predictions, work: Ablator) -> GroupBootstrap:
     return GroupBootstrap(predictions, kind=kind, seed=work.seed)
 
 
-def path_steps(
-    predictions: Predictions, work: Ablator, path: list[Position], probe: str
-) -> tuple[Step, ...]:
-    paired = comparer(predictions, work)
+def path_steps(paired: GroupBootstrap, path: list[Position], probe: str) -> tuple[Step, ...]:
     steps = []
     for (_, before, old), (switch, entry, new) in itertools.pairwise(path):
         steps.append(step(paired, switch, old, new, entry, before))
@@ -333,10 +331,7 @@ def path_steps(
     return tuple(steps)
 
 
-def back_steps(
-    predictions: Predictions, work: Ablator, end: str, back: list[Position]
-) -> tuple[Step, ...]:
-    paired = comparer(predictions, work)
+def back_steps(paired: GroupBootstrap, end: str, back: list[Position]) -> tuple[Step, ...]:
     return tuple(
         step(paired, switch, OURS, settings, entry, end) for switch, entry, settings in back
     )

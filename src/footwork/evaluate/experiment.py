@@ -34,6 +34,7 @@ from footwork.evaluate.writing import (
     write_run,
 )
 from footwork.models.bases import POSE, Base, registry
+from footwork.models.features import Features
 from footwork.models.recipes import Recipe, find_recipes
 from footwork.models.sights import sight
 from footwork.predictions import Predictions, stacked
@@ -76,6 +77,7 @@ class Experiment:
         self.plan = plan_folds(self.data, self.settings)
         self.extractor = Extractor(catalog, project.cache, progress)
         self.seconds = 0.0
+        self.flattered: dict[str, tuple[str, ...]] = {}  # base -> what ImageNet taught it
 
     @cached_property
     def files(self) -> DataSet | None:
@@ -109,8 +111,15 @@ class Experiment:
             external=external,
             leak=leak,
             permuted=permuted,
-            notes=flattering(entry.base, self.data, mine) if plain(entry) else (),
+            notes=self.notes(entry, mine),
         )
+
+    def notes(self, entry: Entry, mine: Features) -> tuple[str, ...]:
+        if not plain(entry):
+            return ()
+        if entry.base not in self.flattered:
+            self.flattered[entry.base] = flattering(entry.base, self.data, mine)
+        return self.flattered[entry.base]
 
 
 def compare(

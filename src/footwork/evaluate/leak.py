@@ -17,6 +17,7 @@ from footwork.evaluate.answers import Entry, entry_answers, entry_digest, predic
 from footwork.evaluate.dataset import DataSet, data_set, plan_folds
 from footwork.evaluate.extractor import Extractor
 from footwork.evaluate.intervals import GroupBootstrap
+from footwork.evaluate.words import covers_zero, difference_in_words
 from footwork.models.features import Features
 from footwork.models.networks import Prepared
 from footwork.models.recipes import find_recipes
@@ -109,15 +110,16 @@ class Leak(Record):
             f"{self.base} · {self.recipe} scores a macro-F1 of {i.value:.2f} if folds ignore "
             f"groups and {g.value:.2f} if they keep them together"
         )
-        by = f"{abs(p.value):.2f} ({p.low:+.2f} to {p.high:+.2f})"
+        by = difference_in_words(p)
         if p.low > 0:
             return (
                 f"{start}. Believe {g.value:.2f}: the other is {by} too high, because models were "
                 "tested on photos whose copies or neighbours they had been trained on."
             )
+        told = "cannot be told from zero here" if covers_zero(p) else "flatters nobody here"
         return (
             f"{start}. Believe {g.value:.2f}: it is the one that no copy can flatter. The "
-            f"difference of {by} cannot be told from zero here."
+            f"difference of {by} {told}."
         )
 
 

@@ -200,9 +200,7 @@ def mean_of(made: GroupBootstrap, losses: Floats, worst: float) -> Estimate | No
     if made.groups < 2:
         return Estimate(value=value, low=0.0, high=worst)
     per_photo = losses.mean(axis=0)
-    draws = resampled_sums(made, per_photo[:, None])[:, 0] / resampled_sums(
-        made, np.ones((len(per_photo), 1))
-    ).sum(axis=1)
+    draws = resampled_sums(made, per_photo[:, None])[:, 0] / made.support.sum(axis=1)
     if np.ptp(draws) <= 1e-12:
         unseen = clopper_pearson(0.0, made.groups)[1]
         return Estimate(
@@ -229,12 +227,12 @@ def calibration(made: GroupBootstrap, entry: str, bins: int = BINS) -> Calibrati
     calibrated = calibrated_error(proba, bin_of, bins, made.seed)
     if made.groups < 2:
         return Calibration(Estimate(value=value, low=0.0, high=1.0), calibrated)
-    sizes = resampled_sums(made, np.ones((n, 1)))
+    sizes = made.support.sum(axis=1)
     draws = np.zeros(len(made.weights))
     for one, differences in zip(bin_of, gap, strict=True):
         table = np.zeros((n, bins))
         table[np.arange(n), one] = differences
-        draws += np.abs(resampled_sums(made, table)).sum(axis=1) / sizes[:, 0]
+        draws += np.abs(resampled_sums(made, table)).sum(axis=1) / sizes
     half = made.reach("accuracy").errors * made.widening * float((draws / repeats).std(ddof=1))
     if half == 0:
         half = clopper_pearson(0.0, made.groups)[1]

@@ -81,8 +81,31 @@ def fit_probe(
 
     Raises DataError for values that are not finite and for a class without a photo.
     """
-    from sklearn.preprocessing import StandardScaler
     from threadpoolctl import threadpool_limits
+
+    # One thread: the matrices are too small to gain from more, and sums stay in one order.
+    with threadpool_limits(limits=1):
+        mean, scale, rows, basis = standardised(X, y, k, blocks)
+        strength = choose_strength(rows, y, group, k, seed=seed, inner_folds=inner_folds)
+        weights, bias = next(fits(rows, y, [strength], FINAL))
+        if basis is not None:
+            weights = basis @ weights
+    return Probe(mean, scale, weights, bias, strength)
+
+
+def standardised(
+    X: NDArray[np.floating],  # noqa: N803
+    y: NDArray[np.int64],
+    k: int,
+    blocks: Sequence[int],
+) -> tuple[
+    NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64] | None
+]:
+    """Return mean and scale of the columns, the rows that a head is fitted on, and their basis.
+
+    Arguments and errors as in `fit_probe`; rows and basis as from `compact`.
+    """
+    from sklearn.preprocessing import StandardScaler
 
     check_finite(X)
     missing = np.setdiff1d(np.arange(k), y)
@@ -91,16 +114,9 @@ def fit_probe(
             f"Class {missing[0]} (counted from 0) has none of the {len(y)} photos to train on; "
             "add readable photos of it, or leave the class out."
         )
-    # One thread: the matrices are too small to gain from more, and sums stay in one order.
-    with threadpool_limits(limits=1):
-        scaler = StandardScaler().fit(X.astype(np.float64))  # constant columns: scale 1
-        scale = scaler.scale_ / equal_say(blocks or (X.shape[1],))
-        rows, basis = compact((X - scaler.mean_) / scale)
-        strength = choose_strength(rows, y, group, k, seed=seed, inner_folds=inner_folds)
-        weights, bias = next(fits(rows, y, [strength], FINAL))
-        if basis is not None:
-            weights = basis @ weights
-    return Probe(scaler.mean_, scale, weights, bias, strength)
+    scaler = StandardScaler().fit(X.astype(np.float64))  # constant columns: scale 1
+    scale = scaler.scale_ / equal_say(blocks or (X.shape[1],))
+    return scaler.mean_, scale, *compact((X - scaler.mean_) / scale)
 
 
 def equal_say(blocks: Sequence[int]) -> NDArray[np.float64]:

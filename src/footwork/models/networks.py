@@ -5,6 +5,7 @@ ONNX Runtime or OpenVINO; Keras itself where the converted network would answer 
 
 import importlib.util
 import os
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache, partial
@@ -204,6 +205,13 @@ def reopened(
             return OpenVinoNetwork(model, threads, precision="bf16" if fast else "f32")
         return OnnxNetwork(model, threads)
 
+    opening, loaded = threading.Lock(), cache(load)
+
+    def once(threads: int) -> Network:
+        """Load once, also when several threads ask at the same time."""
+        with opening:
+            return loaded(threads)
+
     needs = {"keras": ("keras", "keras"), "task": ("pose", "mediapipe")}
     if form in needs:
         extra, package = needs[form]
@@ -217,7 +225,7 @@ def reopened(
         megabytes=file.stat().st_size / 1e6,
         runtime=runtime,
         notes=(),
-        open=cache(load),  # loaded once, however many photos are asked about, one at a time
+        open=once,
         form=form,
         model=lambda: file,
         precision=precision,

@@ -17,13 +17,11 @@ from footwork.models.head import (
     DEFAULT_VARIANCE,
     FINAL,
     Probe,
-    check_finite,
     choose_strength,
-    compact,
-    equal_say,
     fits,
     inner_cut,
     smallest_untold,
+    standardised,
     surprise,
 )
 
@@ -85,14 +83,10 @@ def fit_strong(
     inner_folds: int = 5,
 ) -> Probe:
     """Fit the head on all rows given. Arguments, errors and result as in `head.fit_probe`."""
-    from sklearn.preprocessing import StandardScaler
     from threadpoolctl import threadpool_limits
 
-    check_finite(X)
     with threadpool_limits(limits=1):
-        scaler = StandardScaler().fit(X.astype(np.float64))
-        scale = scaler.scale_ / equal_say(blocks or (X.shape[1],))
-        rows, basis = compact((X - scaler.mean_) / scale)
+        mean, scale, rows, basis = standardised(X, y, k, blocks)
         strength = choose_strength(rows, y, group, k, seed=seed, inner_folds=inner_folds)
         heads = (prototypes, discriminant, logistic(strength, FINAL), margins)
         folds = inner_cut(y, group, k, seed=seed, most=inner_folds)
@@ -103,7 +97,7 @@ def fit_strong(
         weights, bias = heads[chosen](rows, y, k)
         if basis is not None:
             weights = basis @ weights
-    return Probe(scaler.mean_, scale, factor * weights, factor * bias, strength)
+    return Probe(mean, scale, factor * weights, factor * bias, strength)
 
 
 def out_of_inner(

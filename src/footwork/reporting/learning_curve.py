@@ -70,7 +70,7 @@ def draw(axes: "Axes", curve: Curve) -> None:
     ticks = [*photos, far]
     axes.set_xticks(ticks, [f"{n:.0f}" for n in ticks])
     axes.minorticks_off()
-    axes.set_xlabel("training photos (lines beyond the dotted mark: forecast)", fontsize=11)
+    axes.set_xlabel("training photos (lines beyond the dotted mark: fitted law)", fontsize=11)
     axes.set_ylabel("F1, mean over repeats", fontsize=11)
     axes.grid(axis="y", color=GRID, lw=0.8)
     axes.set_axisbelow(True)

@@ -107,9 +107,9 @@ def compare(
     What is not given is taken from footwork.toml. weights: base name -> file, 'imagenet' or
     'random'. break_contract: 'unit-range', 'right-then-divided'. permutations: refit every
     recipe so often on permuted labels, to see whether it learnt anything. everything: all recipes
-    but `seed`; where the base `pose` can run, it too, alone and beside the first base. open_lock:
-    score on the photos in the lock-box, too, once more. photos:
-    False makes a report without pictures of people.
+    but `seed` and `finetune`; where the base `pose` can run, it too, alone and beside the first
+    base. open_lock: score on the photos in the lock-box, too, once more. photos: False makes a
+    report without pictures of people.
     """
     from footwork.evaluate import experiment
 

@@ -158,6 +158,7 @@ def test_a_source_that_fails_does_not_end_the_others(
         again = collect(catalog, courses(servers))
         assert again.resumed
         assert again.finished
+        assert again.sources[1].hits == done.sources[1].hits, "each is counted once"
         assert not servers.requests["commons"], "its answers are remembered"
         assert {image.sha256 for image in catalog.images()} == servers.distinct()
 

@@ -10,12 +10,13 @@ from footwork.catalog import Catalog
 from footwork.copies import Copy, Pair
 from footwork.evaluate.answers import Entry
 from footwork.evaluate.dataset import DataSet, sides
-from footwork.evaluate.leak import GROUPED, IGNORED, files_of, leak_of, measure_leak
+from footwork.evaluate.leak import GROUPED, IGNORED, Leak, files_of, leak_of, measure_leak
 from footwork.models.features import Features
 from footwork.models.recipes import find_recipes
 from footwork.predictions import Photos, read_predictions
 from footwork.progress import Progress
 from footwork.project import Config, Project
+from footwork.records import Estimate
 from photo_folders import png, write
 
 
@@ -137,3 +138,19 @@ def test_climbing_tiles_pretend_far_too_much(shared: Path, tmp_path: Path) -> No
     assert done.leak.pretended.low > 0.1
     page = done.report.read_text(encoding="utf-8")
     assert done.leak.sentence() in page
+
+
+def told(value: float, low: float, high: float) -> str:
+    one = Estimate(value=0.5, low=0.4, high=0.6)
+    gap = Estimate(value=value, low=low, high=high)
+    return Leak(
+        base="b", recipe="r", files=9, groups=5, grouped=one, ignored=one, pretended=gap
+    ).sentence()
+
+
+def test_the_sentence_gives_the_difference_with_its_own_interval() -> None:
+    assert "The difference of -0.02 (-0.05 to +0.01) cannot be told from zero" in told(
+        -0.02, -0.05, 0.01
+    )
+    assert "0.10 (+0.05 to +0.15) too high" in told(0.1, 0.05, 0.15)
+    assert "cannot be told" not in told(-0.1, -0.15, -0.05)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from pydantic import ValidationError
 
-from footwork.errors import UsageError
+from footwork.errors import DataError, UsageError
 from footwork.folds import Fold
 from footwork.models.bases import Base
 from footwork.models.contract import InputContract
@@ -359,3 +359,10 @@ def test_lda_is_that_of_sklearn() -> None:
     np.testing.assert_allclose(shrunk @ weights, within.T, atol=1e-6)
     answers = reference.fit(rows, y).predict(rows)
     assert ((rows @ weights + bias).argmax(1) == answers).mean() > 0.95
+
+
+def test_strong_refuses_a_class_without_a_photo_as_probe_does() -> None:
+    rows, y, group = two_blocks(30, 1.0, seed=9)
+    for kind in ("probe", "strong"):
+        with pytest.raises(DataError, match=r"Class 2 .* has none of the 30 photos"):
+            fit_head(kind, rows, np.minimum(y, 1), group, 3, seed=0)

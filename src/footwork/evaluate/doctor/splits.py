@@ -65,9 +65,9 @@ def cost_of_copies(patient: Patient, leaked: list[int]) -> tuple[float | None, s
         return None, f"not measured: {patient.no_eyes}"
     files = [f for f in patient.files if patient.cluster[f.image] not in patient.disputed]
     try:
-        photos, vectors = patient.photos_of(files), patient.vectors(files)
         if patient.has_split:
             return cost_in_split(patient, leaked)
+        photos, vectors = patient.photos_of(files), patient.vectors(files)
         alone = np.arange(len(files), dtype=np.int64)
         torn, _ = patient.answered(photos, vectors, fold_groups=alone)
         kept, folds = patient.answered(photos, vectors)
