@@ -1,8 +1,6 @@
 """A collection that is repeated, or stopped by hand: the server counts what it is asked."""
 
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections import Counter
@@ -13,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import footwork
+from command_line import started
 from footwork.catalog import Catalog
 from photo_folders import png
 
@@ -130,19 +129,13 @@ def test_a_later_collection_asks_whether_photos_have_changed(shelf: Shelf, tmp_p
 @pytest.mark.parametrize("shelf", [(240, 0.1)], indirect=True)
 def test_ctrl_c_keeps_what_is_there_and_the_next_run_goes_on(shelf: Shelf, tmp_path: Path) -> None:
     folder = project_of(shelf, tmp_path)
-    started = subprocess.Popen(
-        [sys.executable, "-m", "footwork", "collect"],
-        cwd=folder,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    process = started("collect", cwd=folder)
     # Files that lie there, not requests: on a busy machine the first row comes long after those.
-    while len(list(folder.glob("images/??/*.png"))) < 20 and started.poll() is None:
+    while len(list(folder.glob("images/??/*.png"))) < 20 and process.poll() is None:
         time.sleep(0.005)
-    started.send_signal(signal.SIGINT)
-    _out, told = started.communicate(timeout=30)
-    assert started.returncode == 130, told
+    process.send_signal(signal.SIGINT)
+    _out, told = process.communicate(timeout=30)
+    assert process.returncode == 130, told
     assert "Stopped. What was finished is kept: run the same command to go on." in told
     assert "Traceback" not in told
     with Catalog.open(folder) as catalog:

@@ -136,8 +136,12 @@ class Collector:
                 finally:
                     self._results.put_nowait(None)
                     await asyncio.wait([writing])
-        except* FootworkError as group:
-            raise first_of(group) from None
+        except BaseExceptionGroup as group:
+            # Not `except*`: early 3.11 puts what is raised inside one into a group again.
+            ours, others = group.split(FootworkError)
+            if ours is None or others is not None:
+                raise
+            raise first_of(ours) from None
         finally:
             self._pool.shutdown(wait=False, cancel_futures=True)
         if self.finished:
