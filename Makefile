@@ -29,7 +29,7 @@ types: setup
 	$(BIN)/mypy
 
 test: lint types
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 # After a change of dependencies in pyproject.toml. The lock names no index.
 lock:
