@@ -110,6 +110,7 @@ Image.core.set_block_size(64 * 1024 * 1024)  # type: ignore[attr-defined]
 IGNORED = ("ignore", None, Warning, re.compile(r"PIL\."), 0)
 logging.getLogger("PIL").addHandler(logging.NullHandler())
 
+RESTARTS = b"\xff\xdd"  # DRI, which says how far apart restart markers are
 MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")  # not a stuffed, repeated or restart marker
 
 
@@ -176,12 +177,12 @@ def inspect(data: bytes, room: Room = no_limit) -> Facts:
     room: called with the number of pixels and the bytes that decoding them takes at most, before
     any is decoded; what it returns is held meanwhile. It may raise Unreadable.
 
-    All bytes of a JPEG are decoded, but its pixels are only computed at an eighth of the size;
-    what follows (white paper, colours) fails or works by the kind of pixels, whatever their
-    number, so it only sees a few.
+    A JPEG is decoded `without_scans`, at an eighth of its size; what follows (white paper,
+    colours) fails or works by the kind of pixels, whatever their number, so it only sees a few.
     """
     name = sniffed(data)
     with phrased(name):
+        data = without_scans(data) if name == "jpeg" else data
         image = parsed(data, name)
         size = image.size
         with room(size[0] * size[1], decoding_bytes(image, data)):
@@ -414,25 +415,46 @@ def scale_for(size: tuple[int, int], at_least: int) -> int:
     return 1
 
 
-def check_scans(data: bytes) -> None:
+def check_scans(data: bytes) -> list[tuple[int, int]]:
     """Refuse a JPEG of too many scans, and one that was cut off before its end marker.
 
     Pillow notices most cuts by itself, but not a tail that was never written (zeros). Looks no
     further than the end marker: phones append films and more pictures behind it.
+
+    Returns where the coded pixels of each scan begin, and where the next marker does.
     """
-    scans, at = 0, 2
+    scans: list[tuple[int, int]] = []
+    at, code = 2, 0
     while found := MARKER.search(data, at):
+        if code == 0xDA:
+            scans.append((at, found.start()))
+            if len(scans) > MAX_SCANS:
+                raise Unreadable(
+                    f"a JPEG image of more than {MAX_SCANS} scans, the limit: it could take hours"
+                )
         code, at = data[found.start() + 1], found.end()
         if code == 0xD9:
-            return
-        scans += code == 0xDA
-        if scans > MAX_SCANS:
-            raise Unreadable(
-                f"a JPEG image of more than {MAX_SCANS} scans, the limit: it could take hours"
-            )
+            return scans
         if code not in (0x01, 0xD8):  # all others carry their length
             at += int.from_bytes(data[at : at + 2], "big")
     raise Unreadable("a truncated (cut off) JPEG image: its end is missing")
+
+
+def without_scans(data: bytes) -> bytes:
+    """Return a JPEG without its coded pixels: it decodes to grey, or fails, where it did before.
+
+    libjpeg fails over headers and tables. What is wrong between two markers it fills with grey,
+    with a warning of which Pillow hears nothing: so the nine tenths of the time that decoding
+    takes would find nothing more. Only where it may have to look for the next restart marker
+    does it read on, past the end if need be: such a JPEG is returned as it is.
+    """
+    rest, pieces = 0, []
+    for start, end in check_scans(data):
+        if RESTARTS in data[rest:start]:
+            return data
+        pieces.append(data[rest:start])
+        rest = end
+    return b"".join([*pieces, data[rest:]])
 
 
 def orientation(image: Image.Image) -> int:

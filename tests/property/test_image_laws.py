@@ -25,6 +25,7 @@ def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
 WHOLE = {
     "jpeg": encoded(PHOTO, "JPEG", exif=b"Exif\0\0MM\0*\0\0\0\x08\0\0"),
     "progressive": encoded(PHOTO, "JPEG", progressive=True),
+    "restarts": encoded(PHOTO, "JPEG", restart_marker_blocks=3),
     "cmyk": encoded(PHOTO.convert("CMYK"), "JPEG"),
     "png": encoded(PHOTO, "PNG"),
     "gif": encoded(PHOTO, "GIF", save_all=True, append_images=[PHOTO.rotate(90)]),
@@ -67,6 +68,22 @@ def test_flipped_bytes_give_a_picture_or_a_reason(kind: str, data: st.DataObject
     for _ in range(data.draw(st.integers(1, 5))):
         last = data.draw(st.sampled_from([headers, len(changed) - 1]))
         changed[data.draw(st.integers(0, last))] = data.draw(st.integers(0, 255))
+    is_a_picture_or_a_reason(bytes(changed))
+
+
+@pytest.mark.parametrize("kind", ["jpeg", "progressive", "restarts", "cmyk"])
+@given(data=st.data())
+@settings(max_examples=60, deadline=None)
+def test_markers_among_the_pixels_give_a_picture_or_a_reason(
+    kind: str, data: st.DataObject
+) -> None:
+    """`inspect` leaves the coded pixels of a JPEG out: what is in there must not matter."""
+    changed = bytearray(WHOLE[kind])
+    for _ in range(data.draw(st.integers(1, 3))):
+        at = data.draw(st.integers(changed.index(b"\xff\xda"), len(changed)))
+        marker = data.draw(st.sampled_from([0, 1, 2, 0xC0, 0xC2, 0xC4, *range(0xD0, 0xE0), 0xFF]))
+        length = data.draw(st.sampled_from([b"", b"\0\2", b"\0\3\0", b"\0\1", b"\xff\xff"]))
+        changed[at : at + data.draw(st.integers(0, 4))] = bytes([0xFF, marker]) + length
     is_a_picture_or_a_reason(bytes(changed))
 
 
