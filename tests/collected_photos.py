@@ -10,7 +10,7 @@ from PIL import Image
 from footwork.catalog import Catalog
 from footwork.collecting.hits import Hit, Query
 from footwork.collecting.keep import Answer, Keeper
-from footwork.collecting.ledger import Asked, Ended, Ledger
+from footwork.collecting.ledger import Asked, Ended, Ledger, Outcome
 from photo_folders import png
 
 HEEL = Query("heel_hook", "en", "climbing heel hook")
@@ -46,7 +46,7 @@ def collect(
     ledger.note(number, judged)
     for url in dict.fromkeys(h.image_url for h, out in judged if out is None):
         data = (photos or {}).get(url) or png(sum(url.encode()), 40)
-        ledger.record(number, [keeper.kept(url, Answer(data))])
+        ledger.record(number, [kept(keeper, url, data)])
     for search in asked:
         ledger.end(
             number, search, Ended(sum((h.source, h.query) == search for h in hits), None, None)
@@ -82,3 +82,10 @@ def saved(image: Image.Image, kind: str) -> bytes:
 def opened(folder: Path) -> Catalog:
     folder.mkdir(parents=True, exist_ok=True)
     return Catalog.open(folder)
+
+
+def kept(keeper: Keeper, url: str, data: bytes) -> Outcome:
+    """Return what became of one photo."""
+    (done,) = keeper.kept([(url, Answer(data))])
+    assert isinstance(done, Outcome)
+    return done

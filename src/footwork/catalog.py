@@ -163,7 +163,7 @@ class Catalog:
 
     def tombstones(self) -> Tombstones:
         """Return what was taken down and must not come back, as of now."""
-        return Tombstones(self._database)
+        return Tombstones.read(self._database)
 
     # What was found
 

@@ -9,7 +9,7 @@ Each belongs to a decision of verb 'takedown' and counts until that is undone.
 
 import json
 import sqlite3
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -51,13 +51,22 @@ class Tombstone:
 
 
 class Tombstones:
-    """The tombstones of one catalog, read once; made anew for each import or collection."""
+    """Those that count at one time; made anew for each import or collection."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, stones: Iterable[Tombstone]) -> None:
         self._by_kind: dict[str, dict[str, Tombstone]] = {kind: {} for kind in get_args(Kind)}
-        for kind, value, at, detail in database.rows(STANDING):
-            why = str(json.loads(detail).get("why", ""))
-            self._by_kind[kind][value] = Tombstone(kind, value, at, why)
+        for stone in stones:
+            self._by_kind[stone.kind][stone.value] = stone
+
+    @classmethod
+    def read(cls, database: Database) -> "Tombstones":
+        return cls(
+            Tombstone(kind, value, at, str(json.loads(detail).get("why", "")))
+            for kind, value, at, detail in database.rows(STANDING)
+        )
+
+    def __iter__(self) -> Iterator[Tombstone]:
+        return (stone for stones in self._by_kind.values() for stone in stones.values())
 
     def __len__(self) -> int:
         return sum(map(len, self._by_kind.values()))

@@ -6,28 +6,31 @@ collection that was killed goes on without asking again for what it has.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+import time
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from footwork.catalog import Catalog
 from footwork.collecting.hits import Hit, Query, Source, SourceProblem, Trouble, Web
-from footwork.collecting.keep import Answer, Keeper
+from footwork.collecting.keep import CHANNELS, Answer, Keeper
 from footwork.collecting.ledger import Asked, Ended, Fetched, Ledger, Outcome
 from footwork.collecting.plan import Course
 from footwork.collecting.remembering import Remembering
-from footwork.errors import FootworkError
+from footwork.errors import EnvironmentProblem, FootworkError
 from footwork.progress import Tell
 
 AHEAD = 300  # photos of one source under way or waiting for their host
-NOTED = 20  # hits per transaction: photos are fetched while the search goes on
-BATCH = 200  # photos per transaction, at most: fewer where they come in slower than the disk is
+NOTED = 20  # hits per transaction, at least: photos are fetched while the search goes on
+NOTED_S = 0.1  # since the last transaction: a list of a million URLs does not flush 50,000 times
+BATCH = 200  # photos or hits per transaction, at most: fewer where they come in slower
+GROUP = 16  # photos that one thread takes at once, as long as they are small
+GROUP_BYTES = 2_000_000
 FOR_ALL: tuple[Trouble, ...] = ("key", "terms")  # troubles of a source, not of a query
 PASSING: tuple[Trouble, ...] = ("limited", "unreachable")
 GIVE_UP = 2  # queries in a row that fail before a source is left alone
 HELD = 48_000_000  # bytes of photos that wait to be decoded
-WORKERS = 4  # threads that decode and store; they wait for the disk half of the time
 
 Fetch = Callable[[Sequence[Hit]], Awaitable[None]]
 
@@ -115,11 +118,12 @@ class Collector:
         self.ended = self.ledger.ended(self.collection)
         self.known = 0
         self._seen: set[str] = set()
+        self._answers: asyncio.Queue[Answered | None] = asyncio.Queue()
         self._results: asyncio.Queue[Result | None] = asyncio.Queue()
         self._held = 0
         self._light = asyncio.Event()
         self._light.set()
-        self._pool = ThreadPoolExecutor(WORKERS)
+        self._pool = ThreadPoolExecutor(CHANNELS)
 
     async def run(self, web: Web, fetching: Fetching) -> None:
         """Work until every source has ended. What was fetched is written down, come what may."""
@@ -128,11 +132,16 @@ class Collector:
             async with asyncio.TaskGroup() as whole:
                 writing = whole.create_task(self.write())
                 try:
-                    async with asyncio.TaskGroup() as tasks:
-                        for course in self.courses:
-                            if (source := course.plan.source) is not None:
-                                work = self.follow(course, source, remembering, fetching)
-                                tasks.create_task(work)
+                    async with asyncio.TaskGroup() as keeping:
+                        for _ in range(CHANNELS):
+                            keeping.create_task(self.keep())
+                        async with asyncio.TaskGroup() as tasks:
+                            for course in self.courses:
+                                if (source := course.plan.source) is not None:
+                                    work = self.follow(course, source, remembering, fetching)
+                                    tasks.create_task(work)
+                        for _ in range(CHANNELS):
+                            self._answers.put_nowait(None)
                 finally:
                     self._results.put_nowait(None)
                     await asyncio.wait([writing])
@@ -180,14 +189,15 @@ class Collector:
     ) -> Ended:
         """Ask one query to its end; its hits are written down a few at a time."""
         hits: list[Hit] = []
-        count = 0
+        count, noted = 0, time.monotonic()
         try:
             async for hit in source.search(query, web, limit=course.plan.limit):
                 hits.append(hit)
                 count += 1
-                if len(hits) == NOTED:
+                due = len(hits) >= NOTED and time.monotonic() > noted + NOTED_S
+                if due or len(hits) == BATCH:
                     await fetch(hits)
-                    hits = []
+                    hits, noted = [], time.monotonic()
         except SourceProblem as problem:
             course.problem = problem
         except (FootworkError, asyncio.CancelledError):
@@ -238,26 +248,57 @@ class Collector:
     async def get(
         self, course: UnderWay, hit: Hit, known: Fetched | None, fetching: Fetching
     ) -> None:
-        """Fetch one photo and keep it; a fault of the address is an outcome like any other."""
-        loop = asyncio.get_running_loop()
+        """Fetch one photo; a fault of the address is an answer like any other."""
         try:
             await self._light.wait()
             answer = await self.answer(hit, known, fetching)
             size = len(answer.data or b"")
             self.hold(size)
-            try:
-                outcome = None
-                if not answer.as_before:
-                    outcome = await loop.run_in_executor(
-                        self._pool, self.keeper.kept, hit.image_url, answer
-                    )
-            finally:
-                self.hold(-size)
-                answer.free()
-            self._results.put_nowait(Result(course, hit.image_url, outcome))
             course.size += size
+            self._answers.put_nowait(Answered(course, hit.image_url, answer, size))
         finally:
             course.room.release()
+
+    async def keep(self) -> None:
+        """Keep what was fetched, as many at once as have come in: waking a thread for each, and
+        the loop when it is done, would take as long as the work.
+        """
+        loop = asyncio.get_running_loop()
+        while (first := await self._answers.get()) is not None:
+            group = [first]
+            last = False
+            while len(group) < GROUP and sum(item.size for item in group) < GROUP_BYTES:
+                if self._answers.empty():
+                    break
+                item = self._answers.get_nowait()
+                if item is None:
+                    last = True
+                    break
+                group.append(item)
+            photos = [(item.url, item.answer) for item in group if not item.answer.as_before]
+            work = loop.run_in_executor(self._pool, self.keeper.kept, photos)
+            try:
+                await asyncio.wait([work])
+            finally:  # cancelled or not: what is stored gets its rows
+                self.hand_on(group, iter(await work))
+            if last:
+                return
+
+    def hand_on(
+        self, group: Sequence["Answered"], outcomes: Iterator[Outcome | EnvironmentProblem]
+    ) -> None:
+        """Have written down what became of them. Raises the first problem, after the others."""
+        problem = None
+        for item in group:
+            outcome = None if item.answer.as_before else next(outcomes)
+            if isinstance(outcome, EnvironmentProblem):
+                problem = problem or outcome
+            else:
+                self._results.put_nowait(Result(item.course, item.url, outcome))
+            self.hold(-item.size)
+            item.answer.free()
+        if problem is not None:
+            raise problem
 
     async def answer(self, hit: Hit, known: Fetched | None, fetching: Fetching) -> Answer:
         if hit.data is not None:
@@ -337,6 +378,16 @@ class Collector:
             left_out=left_out,
             failed=failed,
         )
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What an address answered, and how many bytes are held for it."""
+
+    course: UnderWay
+    url: str
+    answer: Answer
+    size: int
 
 
 @dataclass(frozen=True)

@@ -1,23 +1,23 @@
 """From the bytes that an address answered to an image in the store, or a reason why not."""
 
-import contextlib
-import hashlib
 import threading
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import astuple, dataclass
 from types import MappingProxyType
 
+from footwork.apart import Apart, Crashed
 from footwork.catalog import Catalog
+from footwork.collecting.checking import Checked, Settings
 from footwork.collecting.hits import Hit
 from footwork.collecting.ledger import Outcome
 from footwork.collecting.licences import left_out
 from footwork.collecting.queries import ruled_out
+from footwork.errors import EnvironmentProblem
 from footwork.findings import Image
-from footwork.images import MAX_PIXELS, TooManyPixels, Unreadable, inspect
-from footwork.tombstones import Looks, Tombstones
+from footwork.images import MAX_PIXELS
 
-MEGABYTE = 1024 * 1024
-DECODING = 240 * MEGABYTE  # of pixels and coefficients at once, so that a collection stays < 500
+CHECKING = "footwork.collecting.checking"  # the job of a process apart
+CHANNELS = 4  # groups of photos that are checked at once; they wait for the disk half of the time
 
 
 def nothing() -> None:
@@ -41,34 +41,6 @@ class Answer:
     free: Callable[[], None] = nothing
 
 
-class Decoding:
-    """Memory for decoding: who does not fit in waits, what never fits is refused. `Room`."""
-
-    def __init__(self, max_pixels: int, size: int = DECODING) -> None:
-        self._max_pixels = max_pixels
-        self._size = size
-        self._used = 0
-        self._changed = threading.Condition()
-
-    @contextlib.contextmanager
-    def __call__(self, pixels: int, size: int) -> Iterator[None]:
-        if pixels > self._max_pixels:
-            raise TooManyPixels(f"it has more than {self._max_pixels:,} pixels (max_pixels)")
-        if size > self._size:
-            raise TooManyPixels(
-                f"decoding it takes more than {self._size // MEGABYTE} MiB of memory, the limit"
-            )
-        with self._changed:
-            self._changed.wait_for(lambda: self._used + size <= self._size)
-            self._used += size
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._used -= size
-                self._changed.notify_all()
-
-
 class Keeper:
     """Decides what may come in. May be used from many threads at once."""
 
@@ -78,15 +50,21 @@ class Keeper:
         *,
         allow: Collection[str] = (),
         exclude: Mapping[str, Sequence[str]] = MappingProxyType({}),
-        looks: Looks | None = None,
+        looks: bool = False,
         max_pixels: int = MAX_PIXELS,
     ) -> None:
         self._catalog = catalog
         self._exclude = exclude
         self._allow = allow
-        self._looks = looks
-        self._room = Decoding(max_pixels)
-        self._tombstones: Tombstones = catalog.tombstones()
+        self._tombstones = catalog.tombstones()
+        self._settings = Settings(
+            folder=str(catalog.store.folder.resolve()),
+            max_pixels=max_pixels,
+            stones=[astuple(stone) for stone in self._tombstones],
+            looks=looks,
+        )
+        self._lock = threading.Lock()
+        self._apart = self._started(CHANNELS)
 
     def left_out(self, hit: Hit) -> str | None:
         """Return why a hit is not even fetched, or None: taken down, a word of [exclude] in its
@@ -100,30 +78,67 @@ class Keeper:
             return f"its title holds {word!r}, which [exclude] rules out"
         return left_out(hit.licence, hit.licence_url, self._allow)
 
-    def kept(self, url: str, answer: Answer) -> Outcome:
-        """Check the bytes as an import would, store them, and return what became of them.
+    def kept(self, photos: Sequence[tuple[str, Answer]]) -> list[Outcome | EnvironmentProblem]:
+        """Check the bytes as an import would, store them, and return what became of each, or why
+        it could not be stored.
 
         Before rows speak of them they must be on the disk: `flush`.
-        Raises EnvironmentProblem if they cannot be stored.
         """
-        if answer.data is None:
-            reason = answer.reason or "it answered nothing"
-            return Outcome(url, reason=reason, passing=answer.passing)
-        sha256 = hashlib.sha256(answer.data).hexdigest()
+        here = [(url, answer) for url, answer in photos if answer.data is not None]
+        rows = iter(self._checked([answer.data or b"" for _, answer in here]))
+        return [
+            Outcome(url, reason=answer.reason or "it answered nothing", passing=answer.passing)
+            if answer.data is None
+            else self._outcome(url, answer, answer.data, next(rows))
+            for url, answer in photos
+        ]
+
+    def _checked(self, photos: Sequence[bytes]) -> list[Checked]:
+        """Have a process apart look at them; those over which it crashes are refused."""
+        if not photos:
+            return []
+        apart = self._apart
         try:
-            facts = inspect(answer.data, self._room)
-        except TooManyPixels as error:
-            return Outcome(url, reason=f"pixels: {error.reason}")
-        except Unreadable as error:
-            return Outcome(url, reason=f"not an image: {error.reason}")
-        image = Image(sha256, len(answer.data), facts.width, facts.height, facts.format)
-        refused = self._tombstones.refuses(answer.data, sha256, self._looks)
-        if refused and self._catalog.image(sha256) is None:
-            return Outcome(url, reason=refused)
-        self._catalog.store.put(answer.data, sha256, image.format, flushed=False)
+            return ask(apart, photos)
+        except Crashed:
+            with self._lock:
+                if self._apart is apart:  # the first of those who saw it end
+                    self._apart = self._started(CHANNELS)
+        rows: list[Checked] = []
+        for data in photos:
+            alone = self._started(1)
+            try:
+                rows += ask(alone, [data])
+            except Crashed:
+                rows.append(Checked(reason="not an image: the decoder crashes over it"))
+            finally:
+                alone.close()
+        return rows
+
+    def _started(self, channels: int) -> Apart:
+        return Apart(CHECKING, self._settings, channels)
+
+    def _outcome(
+        self, url: str, answer: Answer, data: bytes, row: Checked
+    ) -> Outcome | EnvironmentProblem:
+        if "problem" in row:
+            return EnvironmentProblem(row["problem"])
+        reason, fields = row.get("reason"), row.get("image")
+        if fields is None:
+            return Outcome(url, reason=reason)
+        image = Image(*fields)
+        if reason is not None:
+            if self._catalog.image(image.sha256) is None:
+                return Outcome(url, reason=reason)
+            self._catalog.store.put(data, image.sha256, image.format, flushed=False)
         return Outcome(url, image, etag=answer.etag, last_modified=answer.last_modified)
 
     def flush(self, outcomes: Iterable[Outcome]) -> None:
         """Have the images of these on the disk. Raises EnvironmentProblem if it cannot be."""
         images = [done.image for done in outcomes if done.image is not None]
         self._catalog.store.flush((image.sha256, image.format) for image in images)
+
+
+def ask(apart: Apart, photos: Sequence[bytes]) -> list[Checked]:
+    rows: list[Checked] = apart.ask(None, photos)[0]
+    return rows

@@ -9,7 +9,6 @@ from footwork.errors import DataError, EnvironmentProblem, FootworkError, UsageE
 from footwork.progress import Progress
 from footwork.project import Project, open_project, read_config
 from footwork.runs import Run, read_run, run_names
-from footwork.verbs.origins import looks
 from footwork.verbs.photos import HERE, Place, clean, dedupe
 from footwork.verbs.searching import online, run_async
 from footwork.verbs.truth import Compared, compare, report
@@ -79,7 +78,7 @@ def collected(
         catalog,
         allow=config.licences.allow,
         exclude=config.exclude,
-        looks=looks,
+        looks=True,
         max_pixels=config.fetch.max_pixels,
     )
     names = [course.name for course in courses if course.source is not None]

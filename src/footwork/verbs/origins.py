@@ -1,7 +1,6 @@
 """Verbs that answer for collected photos: where they come from, whose they are, what they bring."""
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -112,6 +111,7 @@ def takedown(
     used one of them.
     """
     from footwork.collecting.takedown import take_down
+    from footwork.duplicates.looks import looks
 
     opened = open_project(project)
     with Catalog.open(opened.folder) as catalog:
@@ -126,16 +126,6 @@ def takedown(
             classifiers=opened.folder / CLASSIFIERS,
             cache=opened.cache,
         )
-
-
-def looks(data: bytes) -> Sequence[int]:
-    """Return the 64-bit pHashes of a photo, upright first, then mirrored and turned; () if it is
-    too blank to be known by them. See `tombstones.Looks`.
-    """
-    from footwork.duplicates.hashes import hash_images
-
-    seen = hash_images([data], bytes, mirror=True)
-    return () if seen.low_information[0] else [int(code) for code in seen.codes[0, :, 0]]
 
 
 def yields(*, project: Place = HERE, out: Place | None = None) -> "Yields":

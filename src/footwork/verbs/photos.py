@@ -53,8 +53,8 @@ def import_images(
     photos are a test set that is scored once, apart. columns: which column of the table is
     'path', 'label', 'split' or 'group'. where: only rows with these values.
     """
+    from footwork.duplicates.looks import looks
     from footwork.importing.ingest import import_images as ingest
-    from footwork.verbs.origins import looks
 
     source, project = Path(source), Path(project)
     if (source / FILE).is_file():

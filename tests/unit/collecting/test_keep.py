@@ -9,8 +9,13 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from collected_photos import opened, picture
-from footwork.collecting.keep import Answer, Decoding, Keeper
+import troubled_checking
+from collected_photos import kept, opened, picture
+from footwork.collecting import keep
+from footwork.collecting.checking import Decoding
+from footwork.collecting.keep import Answer, Keeper
+from footwork.collecting.ledger import Outcome
+from footwork.errors import EnvironmentProblem
 from footwork.images import TooManyPixels, inspect
 from photo_folders import png
 
@@ -81,8 +86,34 @@ def test_decoding_is_estimated_by_what_the_format_takes(
 def test_reasons_say_what_kind_they_are(tmp_path: Path) -> None:
     with opened(tmp_path / "project") as catalog:
         keeper = Keeper(catalog, max_pixels=1_000)
-        small, large = keeper.kept("a", Answer(png(1, 24))), keeper.kept("b", Answer(png(2, 40)))
-        broken = keeper.kept("c", Answer(picture(3)[:-9]))
+        small, large = kept(keeper, "a", png(1, 24)), kept(keeper, "b", png(2, 40))
+        broken = kept(keeper, "c", picture(3)[:-9])
     assert small.image is not None
     assert large.reason == "pixels: it has more than 1,000 pixels (max_pixels)"
     assert (broken.reason or "").startswith("not an image: a truncated")
+
+
+def test_a_photo_that_crashes_the_decoder_ends_neither_the_run_nor_its_neighbours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(Path(troubled_checking.__file__).parent))
+    monkeypatch.setattr(keep, "CHECKING", troubled_checking.__name__)
+    photos = [("a", Answer(png(1))), ("b", Answer(png(2) + b"crash")), ("c", Answer(png(3)))]
+    with opened(tmp_path / "project") as catalog:
+        keeper = Keeper(catalog)
+        with ThreadPoolExecutor(4) as pool:
+            groups = list(pool.map(keeper.kept, [photos, photos[:1], photos[2:], photos]))
+        assert kept(keeper, "d", png(4)).image is not None
+    for outcomes in (groups[0], groups[3]):
+        assert [reason_of(done) for done in outcomes] == [
+            None,
+            "not an image: the decoder crashes over it",
+            None,
+        ]
+    assert reason_of(groups[1][0]) is None
+    assert reason_of(groups[2][0]) is None
+
+
+def reason_of(done: Outcome | EnvironmentProblem) -> str | None:
+    assert isinstance(done, Outcome)
+    return done.reason

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from collected_photos import HEEL, TOE, collect, hit, opened
+from collected_photos import HEEL, TOE, collect, hit, kept, opened
 from footwork.collecting.hits import Query
-from footwork.collecting.keep import Answer, Keeper
+from footwork.collecting.keep import Keeper
 from footwork.collecting.ledger import Asked, Ended, Ledger, Outcome
 from footwork.truth import Conflict
 from photo_folders import contents, png
@@ -134,7 +134,7 @@ def test_only_searches_that_ended_well_hand_over_what_waits(tmp_path: Path) -> N
         ]
         (again, _other) = ledger.waiting(number, "openverse")
         assert again == hit(1)
-        ledger.record(number, [Keeper(catalog).kept(again.image_url, Answer(png(1)))])
+        ledger.record(number, [kept(Keeper(catalog), again.image_url, png(1))])
         assert [h.image_url for h in ledger.waiting(number, "openverse")] == [
             "https://photos.example/3.png"
         ]
@@ -149,7 +149,7 @@ def test_photos_that_a_source_makes_are_asked_of_it_again(tmp_path: Path) -> Non
         ledger.end(number, ("video", HEEL), Ended(1, None, None))
         assert not ledger.ended(number)
         assert not ledger.waiting(number, "video")
-        ledger.record(number, [Keeper(catalog).kept("video:ab#t=1", Answer(png(1)))])
+        ledger.record(number, [kept(Keeper(catalog), "video:ab#t=1", png(1))])
         assert ledger.ended(number)
 
 

@@ -12,11 +12,11 @@ from footwork.cleaning.clean import clean, png_path
 from footwork.collecting.keep import Keeper
 from footwork.collecting.takedown import TakenDown, take_down
 from footwork.duplicates.dedupe import dedupe
+from footwork.duplicates.looks import looks
 from footwork.errors import DataError, UsageError
 from footwork.importing.ingest import import_images
 from footwork.models.features import RECORD, FeatureTable
 from footwork.tombstones import Tombstones
-from footwork.verbs.origins import looks
 from photo_folders import png, write
 from synthetic_run import made_run
 
@@ -82,7 +82,7 @@ def test_it_comes_back_neither_by_address_nor_by_page_nor_by_bytes(tmp_path: Pat
         image = image_at(catalog, hit(1).image_url)
         taken_down(catalog, image)
 
-        keeper = Keeper(catalog, looks=looks)
+        keeper = Keeper(catalog, looks=True)
         assert "address was taken down" in str(keeper.left_out(hit(1)))
         assert keeper.left_out(hit(7, page_url=PAGE)) is None, "a page may hold other photos"
         collect(catalog, [hit(1), hit(3)], {hit(3).image_url: photo}, keeper=keeper)
