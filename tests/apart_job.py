@@ -3,13 +3,13 @@
 import os
 import time
 
-from footwork.apart import Answering
+from footwork.apart import Job
 from footwork.errors import EnvironmentProblem
 
 
-def answering(settings: dict[str, str]) -> Answering:
-    def answer(question: str, parts: list[bytes]) -> tuple[object, list[bytes]]:
-        if question == "crash" or b"crash" in parts:
+def answering(settings: dict[str, str]) -> Job:
+    def answer(question: str, parts: list[bytes]) -> list[object]:
+        if b"crash" in parts:
             os.abort()
         if question == "full":
             raise EnvironmentProblem("the disk is full")
@@ -17,6 +17,6 @@ def answering(settings: dict[str, str]) -> Answering:
             raise ZeroDivisionError("of the job")
         if question == "slow":
             time.sleep(0.3)
-        return {"settings": settings, "sizes": [len(part) for part in parts]}, parts[::-1]
+        return [[settings, len(part), part[:1].hex()] for part in parts]
 
     return answer

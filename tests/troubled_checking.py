@@ -4,9 +4,10 @@ native code may, and has only room for the first ROOM photos, if that is set.
 
 import errno
 import os
+from collections.abc import Sequence
 from typing import Any
 
-from footwork.apart import Answering
+from footwork.apart import Job
 from footwork.collecting import checking
 from footwork.files import unwritable
 from footwork.imagestore import ImageStore
@@ -14,7 +15,7 @@ from footwork.imagestore import ImageStore
 ROOM = "ROOM_FOR_PHOTOS"
 
 
-def answering(settings: Any) -> Answering:
+def answering(settings: Any) -> Job:
     work, put, room = checking.answering(settings), ImageStore.put, os.environ.get(ROOM)
     left = iter(range(int(room))) if room else None
 
@@ -25,7 +26,7 @@ def answering(settings: Any) -> Answering:
 
     ImageStore.put = full  # type: ignore[method-assign, assignment]
 
-    def answer(question: object, photos: list[bytes]) -> tuple[object, list[bytes]]:
+    def answer(question: object, photos: list[bytes]) -> Sequence[object]:
         if any(b"crash" in data for data in photos):
             os.abort()
         return work(question, photos)

@@ -1,15 +1,15 @@
-"""Work in a process apart, which many threads may ask at once.
+"""Work on hostile bytes in processes apart, which many threads may ask at once.
 
     python -P -m footwork.apart MODULE FD [FD ...]
 
-There native code that crashes over hostile bytes ends a question and not the run, and decoding
-does not wait for Python's lock in this process. MODULE is one of ours and has a function
-`answering(settings)`, which returns what turns a question and some bytes into an answer and bytes.
-Question, answer and settings are whatever JSON can hold: nothing is pickled. Each FD is a socket
-and has a thread of its own; the process ends when the last one is closed, so never later than
-the process that asks.
+There native code that crashes costs one picture and not the run, and decoding does not wait for
+Python's lock. MODULE is one of ours and has a function `answering(settings)`, which returns the
+job: from a question and some pieces of bytes to one answer for each piece. Question, answers and
+settings are whatever JSON can hold: nothing is pickled. Each FD is a socket and has a thread of
+its own; a process ends when the last one is closed, so never later than the one that asks.
 """
 
+import contextlib
 import importlib
 import json
 import os
@@ -23,76 +23,134 @@ import threading
 import traceback
 import weakref
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from footwork.errors import EnvironmentProblem
 
-Answering = Callable[[Any, list[bytes]], tuple[Any, list[bytes]]]
+Job = Callable[[Any, list[bytes]], Sequence[Any]]
 LENGTH = struct.Struct("<Q")
 MOST_AT_ONCE = 64  # buffers of one call; systems allow 1,024 and more
 
 
-class Crashed(EnvironmentProblem):
+class Crashed(Exception):
     """The process ended over a question."""
 
 
-class Apart:
-    """One process of `module`. channels: how many questions it may be asked at once; further
-    ones wait. Ends with this object.
+class Crew:
+    """Some processes that do one job, replaced when they crash; they end with this object.
+
+    channels: how many questions each may be asked at once; further ones wait.
     """
 
-    def __init__(self, module: str, settings: object, channels: int = 1) -> None:
+    def __init__(
+        self, module: str, settings: object, *, processes: int = 1, channels: int = 1
+    ) -> None:
+        self._start = partial(Apart, module, settings)
+        self._channels = channels
+        self._processes = [self._start(channels) for _ in range(processes)]
+        self._idle: queue.SimpleQueue[Apart] = queue.SimpleQueue()
+        for _ in range(channels):  # by turns, so that the first questions go to different ones
+            for process in self._processes:
+                self._idle.put(process)
+        self._replaced: dict[Apart, Apart] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def ready(self) -> bool:
+        """Whether all have started; until then a question waits for it."""
+        return all(process.ready.is_set() for process in self._processes)
+
+    def each(self, parts: Sequence[bytes], question: object = None) -> list[Any]:
+        """Return the answer for each part, None where the job crashes over it. From any thread.
+
+        Raises EnvironmentProblem if the job did, RuntimeError for any other mistake of it.
+        """
+        process = self._idle.get()
+        try:
+            return process.ask(question, parts)
+        except Crashed:
+            process = self._another_for(process)
+        finally:
+            self._idle.put(process)
+        return [self._alone(question, part) for part in parts]
+
+    def _another_for(self, process: "Apart") -> "Apart":
+        with self._lock:
+            if process not in self._replaced:  # the first of those who saw it end
+                another = self._replaced[process] = self._start(self._channels)
+                self._processes = [another if p is process else p for p in self._processes]
+            return self._replaced[process]
+
+    def _alone(self, question: object, part: bytes) -> Any:
+        process = self._start(1)
+        try:
+            (answer,) = process.ask(question, [part])
+        except Crashed:
+            return None
+        finally:
+            process.close()
+        return answer
+
+    def close(self) -> None:
+        """End the processes; their questions must have been answered."""
+        for process in self._processes:
+            process.close()
+
+
+class Apart:
+    """One process, with as many channels as threads."""
+
+    def __init__(self, module: str, settings: object, channels: int) -> None:
         pairs = [socket.socketpair() for _ in range(channels)]
         theirs = [there.fileno() for _, there in pairs]
-        self._process = subprocess.Popen(  # noqa: S603 - our own module
+        self.process = subprocess.Popen(  # noqa: S603 - our own module
             [sys.executable, "-P", "-m", "footwork.apart", module, *map(str, theirs)],
             pass_fds=theirs,
             stdin=subprocess.DEVNULL,
         )
+        self._end = weakref.finalize(self, stop, self.process, [ours for ours, _ in pairs])
         self._idle: queue.SimpleQueue[Channel] = queue.SimpleQueue()
         for ours, there in pairs:
             there.close()
-            self._idle.put(Channel(ours))
-        self._end = weakref.finalize(self, stop, self._process, [ours for ours, _ in pairs])
-        self._settings = settings
+            channel = Channel(ours)
+            with contextlib.suppress(OSError):  # whoever asks something will hear it
+                channel.send(settings)
+            self._idle.put(channel)
+        self.ready = threading.Event()
+        threading.Thread(
+            target=greet, args=(self._idle.get(), self._idle, self.ready), daemon=True
+        ).start()
 
-    def ask(self, question: object, parts: Sequence[bytes] = ()) -> tuple[Any, list[bytes]]:
-        """Return the answer. From any thread. Raises EnvironmentProblem if the work did, Crashed
-        if the process is no more: make another.
-        """
+    def ask(self, question: object, parts: Sequence[bytes]) -> list[Any]:
+        """See `Crew.each`. Raises Crashed if the process is no more."""
         channel = self._idle.get()
         try:
-            if channel.fresh:
-                channel.send(self._settings)
-                channel.fresh = False
             channel.send(question, parts)
-            said, more = channel.receive()
+            said, _ = channel.receive()
         except (EOFError, OSError):
-            code = self._process.wait()
-            raise Crashed(f"A process of footwork ended unasked, with code {code}.") from None
+            code = self.process.wait()
+            raise Crashed(f"a process of footwork ended unasked, with code {code}") from None
         finally:
             self._idle.put(channel)
         if "problem" in said:
             raise EnvironmentProblem(said["problem"])
         if "failed" in said:
             raise RuntimeError(said["failed"])
-        return said["answer"], more
+        answers: list[Any] = said["answers"]
+        return answers
 
     def close(self) -> None:
-        """End the process; its questions must have been answered."""
         self._end()
 
 
 class Channel:
-    """One end of a conversation: messages of a value that JSON can hold, and some bytes.
-
-    A message is the length of its head, the head (the value, and the lengths of the parts), and
-    the parts. Source of the format: none, both ends are this class.
+    """One end of a conversation. A message is the length of its head, the head (a value, and the
+    lengths of the pieces of bytes that come with it), and the pieces.
     """
 
     def __init__(self, line: socket.socket) -> None:
         self.line = line
-        self.fresh = True
 
     def send(self, value: object, parts: Sequence[bytes] = ()) -> None:
         head = json.dumps([value, [len(part) for part in parts]]).encode()
@@ -120,8 +178,19 @@ class Channel:
         return data
 
 
+def greet(channel: Channel, idle: "queue.SimpleQueue[Channel]", answered: threading.Event) -> None:
+    """Ask for nothing, so as to hear when a process has started; then give its channel back."""
+    with contextlib.suppress(EOFError, OSError):
+        channel.send(None)
+        channel.receive()
+    answered.set()
+    idle.put(channel)
+
+
 def stop(process: "subprocess.Popen[bytes]", lines: list[socket.socket]) -> None:
     for line in lines:
+        with contextlib.suppress(OSError):
+            line.shutdown(socket.SHUT_RDWR)  # ends what still listens on it, too
         line.close()
     try:
         process.wait(timeout=5)
@@ -133,7 +202,7 @@ def stop(process: "subprocess.Popen[bytes]", lines: list[socket.socket]) -> None
 def serve(module: str, numbers: list[int]) -> None:
     """Answer until everybody has hung up."""
     lock = threading.Lock()
-    made: list[Answering] = []
+    made: list[Job] = []
 
     def follow(number: int) -> None:
         with socket.socket(fileno=number) as line:
@@ -144,7 +213,7 @@ def serve(module: str, numbers: list[int]) -> None:
                     if not made:
                         made.append(importlib.import_module(module).answering(settings))
                 while True:
-                    channel.send(*told(made[0], *channel.receive()))
+                    channel.send(told(made[0], *channel.receive()))
             except (EOFError, OSError):
                 return
 
@@ -155,16 +224,13 @@ def serve(module: str, numbers: list[int]) -> None:
         thread.join()
 
 
-def told(
-    work: Answering, question: object, parts: list[bytes]
-) -> tuple[dict[str, object], list[bytes]]:
+def told(job: Job, question: object, parts: list[bytes]) -> dict[str, object]:
     try:
-        answer, more = work(question, parts)
+        return {"answers": job(question, parts) if parts else []}
     except EnvironmentProblem as problem:
-        return {"problem": str(problem)}, []
+        return {"problem": str(problem)}
     except Exception:
-        return {"failed": traceback.format_exc()}, []
-    return {"answer": answer}, more
+        return {"failed": traceback.format_exc()}
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from footwork.apart import Apart, Crashed
+from footwork.apart import Crew
 from footwork.errors import EnvironmentProblem
 
 TESTS = Path(__file__).parents[1]
@@ -21,58 +21,55 @@ def _jobs_are_importable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(TESTS))
 
 
-def test_bytes_go_there_and_come_back(tmp_path: Path) -> None:
-    apart = Apart("apart_job", {"folder": str(tmp_path)}, channels=3)
+def test_every_piece_of_bytes_gets_its_answer(tmp_path: Path) -> None:
+    settings = {"folder": str(tmp_path)}
+    crew = Crew("apart_job", settings, processes=2, channels=2)
     parts = [b"", b"a", bytes(3_000_000), *(bytes([n]) * n for n in range(200))]
-
-    def ask(_: int) -> None:
-        said, back = apart.ask("echo", parts)
-        assert said == {"settings": {"folder": str(tmp_path)}, "sizes": [len(p) for p in parts]}
-        assert back == parts[::-1]
-
+    expected = [[settings, len(part), part[:1].hex()] for part in parts]
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(ask, range(24)))
-    assert apart.ask("nothing") == ({"settings": {"folder": str(tmp_path)}, "sizes": []}, [])
+        assert list(pool.map(crew.each, [parts] * 24)) == [expected] * 24
+    assert crew.each([]) == []
+    assert crew.ready
 
 
 def test_several_questions_are_answered_at_once() -> None:
-    apart = Apart("apart_job", {}, channels=4)
-    apart.ask("warm")
+    crew = Crew("apart_job", {}, processes=2, channels=2)
+    crew.each([b"warm"])
     started = time.monotonic()
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(apart.ask, ["slow"] * 4))
+        list(pool.map(crew.each, [[b""]] * 4, ["slow"] * 4))
     assert time.monotonic() - started < 1.0  # one after another: 1.2
 
 
 def test_what_the_job_raises_is_raised_here_and_ends_nothing() -> None:
-    apart = Apart("apart_job", {})
+    crew = Crew("apart_job", {})
     with pytest.raises(EnvironmentProblem, match=r"^the disk is full$"):
-        apart.ask("full")
+        crew.each([b""], "full")
     with pytest.raises(RuntimeError, match="ZeroDivisionError: of the job"):
-        apart.ask("mistake")
-    assert apart.ask("fine")[0]["sizes"] == []
+        crew.each([b""], "mistake")
+    assert crew.each([b"x"]) == [[{}, 1, "78"]]
 
 
-@pytest.mark.filterwarnings("ignore")
-def test_a_crash_is_said_by_every_question(capfd: pytest.CaptureFixture[str]) -> None:
-    apart = Apart("apart_job", {}, channels=2)
-    with pytest.raises(Crashed, match="code -6"):
-        apart.ask("crash")
-    for _ in range(3):
-        with pytest.raises(Crashed):
-            apart.ask("fine")
+def test_a_crash_costs_the_piece_over_which_it_happens() -> None:
+    crew = Crew("apart_job", {}, processes=2, channels=2)
+    with ThreadPoolExecutor(4) as pool:
+        asked = [[b"a", b"crash", b"b"], [b"c"], [b"crash"], [b"d", b"e"]] * 2
+        found = list(pool.map(crew.each, asked))
+    answered = [[None if answer is None else answer[2] for answer in some] for some in found]
+    assert answered == [["61", None, "62"], ["63"], [None], ["64", "65"]] * 2
+    assert crew.each([b"f"]) == [[{}, 1, "66"]]
 
 
-def test_it_ends_with_its_object_and_with_its_asker(tmp_path: Path) -> None:
-    apart = Apart("apart_job", {})
-    process = apart._process
-    apart.close()
-    assert process.poll() == 0
+def test_it_ends_with_its_object_and_with_its_asker() -> None:
+    crew = Crew("apart_job", {}, processes=2)
+    processes = [apart.process for apart in crew._processes]
+    crew.close()
+    assert [process.poll() for process in processes] == [0, 0]
 
     script = (
-        "import os, signal, sys; from footwork.apart import Apart\n"
-        "apart = Apart('apart_job', {}); apart.ask('fine')\n"
-        "print(apart._process.pid, flush=True); os.kill(os.getpid(), signal.SIGKILL)"
+        "import os, signal; from footwork.apart import Crew\n"
+        "crew = Crew('apart_job', {}); crew.each([b''])\n"
+        "print(crew._processes[0].process.pid, flush=True); os.kill(os.getpid(), signal.SIGKILL)"
     )
     killed = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert killed.returncode == -signal.SIGKILL

@@ -1,6 +1,6 @@
-"""What is done to the bytes of photos before they may come in: a job for a process `apart`.
+"""What is done to the bytes of photos before they may come in: a job for processes `apart`.
 
-Asked nothing but the bytes of some photos. Answers for each
+The answer for each photo is
 {"image": [sha256, size, width, height, format]} once it is stored, or {"reason": why not}; with
 both, the image looks like one that was taken down and is not stored. {"problem": why} if it
 could not be stored.
@@ -14,7 +14,7 @@ from dataclasses import astuple
 from pathlib import Path
 from typing import TypedDict
 
-from footwork.apart import Answering
+from footwork.apart import Job
 from footwork.errors import EnvironmentProblem
 from footwork.findings import Image
 from footwork.images import TooManyPixels, Unreadable, inspect
@@ -70,7 +70,7 @@ class Decoding:
                 self._changed.notify_all()
 
 
-def answering(settings: Settings) -> Answering:
+def answering(settings: Settings) -> Job:
     store = ImageStore(Path(settings["folder"]))
     tombstones = Tombstones(Tombstone(*stone) for stone in settings["stones"])
     room = Decoding(settings["max_pixels"])
@@ -97,7 +97,4 @@ def answering(settings: Settings) -> Answering:
             return {"problem": str(problem)}
         return {"image": astuple(image)}
 
-    def answer(_question: None, photos: list[bytes]) -> tuple[list[Checked], list[bytes]]:
-        return [checked(data) for data in photos], []
-
-    return answer
+    return lambda _question, photos: [checked(data) for data in photos]

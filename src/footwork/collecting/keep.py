@@ -1,11 +1,10 @@
 """From the bytes that an address answered to an image in the store, or a reason why not."""
 
-import threading
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from types import MappingProxyType
 
-from footwork.apart import Apart, Crashed
+from footwork.apart import Crew
 from footwork.catalog import Catalog
 from footwork.collecting.checking import Checked, Settings
 from footwork.collecting.hits import Hit
@@ -57,14 +56,13 @@ class Keeper:
         self._exclude = exclude
         self._allow = allow
         self._tombstones = catalog.tombstones()
-        self._settings = Settings(
+        settings = Settings(
             folder=str(catalog.store.folder.resolve()),
             max_pixels=max_pixels,
             stones=[astuple(stone) for stone in self._tombstones],
             looks=looks,
         )
-        self._lock = threading.Lock()
-        self._apart = self._started(CHANNELS)
+        self._crew = Crew(CHECKING, settings, channels=CHANNELS)
 
     def left_out(self, hit: Hit) -> str | None:
         """Return why a hit is not even fetched, or None: taken down, a word of [exclude] in its
@@ -94,29 +92,8 @@ class Keeper:
         ]
 
     def _checked(self, photos: Sequence[bytes]) -> list[Checked]:
-        """Have a process apart look at them; those over which it crashes are refused."""
-        if not photos:
-            return []
-        apart = self._apart
-        try:
-            return ask(apart, photos)
-        except Crashed:
-            with self._lock:
-                if self._apart is apart:  # the first of those who saw it end
-                    self._apart = self._started(CHANNELS)
-        rows: list[Checked] = []
-        for data in photos:
-            alone = self._started(1)
-            try:
-                rows += ask(alone, [data])
-            except Crashed:
-                rows.append(Checked(reason="not an image: the decoder crashes over it"))
-            finally:
-                alone.close()
-        return rows
-
-    def _started(self, channels: int) -> Apart:
-        return Apart(CHECKING, self._settings, channels)
+        crashes = Checked(reason="not an image: the decoder crashes over it")
+        return [row or crashes for row in self._crew.each(photos)] if photos else []
 
     def _outcome(
         self, url: str, answer: Answer, data: bytes, row: Checked
@@ -137,8 +114,3 @@ class Keeper:
         """Have the images of these on the disk. Raises EnvironmentProblem if it cannot be."""
         images = [done.image for done in outcomes if done.image is not None]
         self._catalog.store.flush((image.sha256, image.format) for image in images)
-
-
-def ask(apart: Apart, photos: Sequence[bytes]) -> list[Checked]:
-    rows: list[Checked] = apart.ask(None, photos)[0]
-    return rows

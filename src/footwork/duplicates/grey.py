@@ -1,10 +1,12 @@
 """The brightness of a photo, as small as a hash looks at it: an `images.decode` for hashes only.
 
 A plain JPEG is read by libjpeg-turbo (simplejpeg) straight to grey: three quarters of Pillow's
-time, most of which is entropy decoding that nobody can leave out. `images` stays the judge: it
-parses first and refuses what it always refuses, and whatever is not plain (another colour space,
-a profile, a warning of libjpeg) is decoded there.
+time, most of which is entropy decoding that nobody can leave out. `images` stays the judge:
+whatever is not plain (too large, too many scans, another colour space, a profile, a warning of
+libjpeg, such as that of a missing end) is decoded or refused there.
 """
+
+import io
 
 import numpy as np
 import simplejpeg
@@ -14,11 +16,11 @@ from PIL.JpegImagePlugin import JpegImageFile
 
 from footwork.images import (
     DECODER,
+    MAX_PIXELS,
     TURNS,
-    Unreadable,
+    check_scans,
     decode,
     orientation,
-    parsed,
     scale_for,
     sniffed,
     transform_for,
@@ -46,11 +48,14 @@ def decode_grey(data: bytes, at_least: int) -> Grey:
 def plain_jpeg(data: bytes, at_least: int) -> Grey | None:
     """Return the upright luma of a JPEG that is smaller than its file; None if it is not plain."""
     try:
-        image = parsed(data, "jpeg")
+        file = io.BytesIO(data)
+        image = JpegImageFile(file)
+        if not in_one_scan(image, data[: file.tell()]):
+            check_scans(data)
         width, height = image.size
         scale = scale_for(image.size, at_least)
         profile = image.info.get("icc_profile")
-        if scale == 1 or not isinstance(image, JpegImageFile):
+        if scale == 1 or width * height > MAX_PIXELS:
             return None
         if image.mode not in ("L", "RGB") or transform_for(profile, image.mode) is not None:
             return None
@@ -64,8 +69,16 @@ def plain_jpeg(data: bytes, at_least: int) -> Grey | None:
         if grey.shape != size:
             return None
         turn = TURNS.get(orientation(image))
-    except Unreadable:
-        raise
     except Exception:  # `decode` will say what is wrong, or be more patient
         return None
     return grey if turn is None else np.asarray(Image.fromarray(grey).transpose(turn))
+
+
+def in_one_scan(image: JpegImageFile, head: bytes) -> bool:
+    """Whether a JPEG cannot have another scan that costs time. head: up to the coded pixels.
+
+    It has all of its pixels in the first one: then libjpeg decodes no other.
+    """
+    count = image.layers
+    header = bytes([0xFF, 0xDA, 0, 6 + 2 * count, count])  # then what each is coded by, and 3 more
+    return "progressive" not in image.info and header == head[-8 - 2 * count :][:5]

@@ -8,14 +8,14 @@ picture, which costs the decoding that these hashes save. phash256 is not PDQ, o
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache, partial
-from itertools import tee
-from typing import Literal, TypeVar
+from functools import cache
+from typing import Literal, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from footwork.apart import Crew
 from footwork.duplicates.grey import GREY_DECODER, Grey, decode_grey
 from footwork.images import Unreadable
 from footwork.machine import cores
@@ -28,8 +28,8 @@ HASHER = f"3+{GREY_DECODER}"
 
 SIDE: dict[Kind, int] = {"phash64": 8, "dhash64": 8, "phash256": 16}  # bits per row and column
 ENLARGED = 4  # imagehash's highfreq_factor: pHash looks at a picture of 32 x 32, or 64 x 64
-BATCH = 256  # pictures transformed together
-AHEAD = 4 * BATCH
+GROUP = 32  # pictures transformed together
+MANY = 500  # pictures for which starting processes pays
 
 # What mirror=True makes, in this order; photos and tiles are copied so. Variant v is transposed
 # first (v & 4), then flipped left-right (v & 1) and top-bottom (v & 2).
@@ -92,6 +92,24 @@ class Hashes:
         return np.asarray(self.firm_bits < LEAST_FIRM[self.kind])
 
 
+class Way(NamedTuple):
+    """What is hashed: see `hash_images`."""
+
+    mirror: bool = False
+    trim: bool = False
+
+
+class Row(NamedTuple):
+    """One picture: why it has no codes, or for each way (variants, words) and the firm bits."""
+
+    reason: str
+    codes: Sequence[Sequence[Sequence[int]]] = ()
+    firm_bits: Sequence[int] = ()
+
+
+CRASHES = Row("the decoder crashes over it")
+
+
 def hash_images(
     items: Sequence[Item],
     read: Callable[[Item], bytes],
@@ -102,20 +120,16 @@ def hash_images(
 ) -> Hashes:
     """Hash the pictures whose bytes `read` returns; `bytes` itself if the items are bytes.
 
-    Reads and decodes in threads, JPEGs as small as the hash allows: at most 2 bits
-    of 64 away from the code of a full decode for 999 photos of 1000. The code of a picture does
-    not depend on the others. A picture for which `read` or decoding raises Unreadable is a row
-    with a reason.
+    Reads in threads and decodes there or, many, in processes; JPEGs as small as the hash allows:
+    at most 2 bits of 64 away from the code of a full decode for 999 photos of 1000. The code of a
+    picture does not depend on the others. A picture for which `read` or decoding raises
+    Unreadable is a row with a reason.
 
     mirror: all eight flips and quarter turns. Two pictures are alike if any variant of one is
     near variant 0 of the other.
     trim: hash what `trimmed` leaves. Compare only with other trimmed codes.
     """
-    with ThreadPoolExecutor(THREADS_A_CORE * cores()) as pool:
-        work = partial(read_squares, read=read, kind=kind, mirror=mirror, trim=trim)
-        starts = range(0, len(items), AHEAD)  # all at once would queue a million objects
-        found = (one for at in starts for one in pool.map(work, items[at : at + AHEAD]))
-        return hashes_of(found, kind, mirror)
+    return hashed(items, read, kind, [Way(mirror, trim)])[0]
 
 
 def hash_twice(
@@ -125,21 +139,84 @@ def hash_twice(
 
     As `hash_images` twice, but everything is read once, and decoded once if it has no border.
     """
+    whole, inner = hashed(items, read, kind, [Way(mirror=True), Way(trim=True)])
+    return whole, inner
 
-    def both(item: Item) -> tuple[list[Grey], list[Grey]] | str:
-        try:
-            data = read(item)
-            grey = decode_grey(data, SIDE[kind] * ENLARGED)
-            whole, inner = squares(grey, kind, True), without_border(data, grey, kind)
-        except Unreadable as error:
-            return error.reason
-        return whole, whole[:1] if inner is grey else squares(inner, kind, False)
+
+def hashed(
+    items: Sequence[Item], read: Callable[[Item], bytes], kind: Kind, ways: Sequence[Way]
+) -> list[Hashes]:
+    """Return the codes of the pictures in each way."""
+    crew = decoders() if len(items) >= MANY else None
+
+    def work(some: Sequence[Item]) -> list[Row]:
+        data, unread = [], {}
+        for place, item in enumerate(some):
+            try:
+                data.append(read(item))
+            except Unreadable as error:
+                unread[place] = Row(error.reason)
+        if crew is not None and crew.ready:
+            rows = iter([Row(*row) if row else CRASHES for row in crew.each(data, [kind, *ways])])
+        else:
+            rows = iter(rows_of(data, kind, ways))
+        return [unread.get(place) or next(rows) for place in range(len(some))]
 
     with ThreadPoolExecutor(THREADS_A_CORE * cores()) as pool:
-        found, again = tee(pool.map(both, items))  # the first is coded while others are decoded
-        whole = (one if isinstance(one, str) else one[0] for one in found)
-        inner = (one if isinstance(one, str) else one[1] for one in again)
-        return hashes_of(whole, kind, True), hashes_of(inner, kind, False)
+        groups = [items[at : at + GROUP] for at in range(0, len(items), GROUP)]
+        rows = [row for some in pool.map(work, groups) for row in some]
+    return [joined(rows, kind, way, place) for place, way in enumerate(ways)]
+
+
+@cache
+def decoders() -> Crew:
+    """Processes that go on until this one ends: starting them takes as long as 300 photos, for
+    which nobody waits, since threads decode until they are ready.
+    """
+    return Crew("footwork.duplicates.hashing", None, processes=cores(), channels=THREADS_A_CORE)
+
+
+def rows_of(pictures: Sequence[bytes], kind: Kind, ways: Sequence[Way]) -> list[Row]:
+    """Return the codes of some pictures in each way."""
+    looked = [looked_at(data, kind, ways) for data in pictures]
+    found = [
+        hashes_of((one if isinstance(one, str) else one[place] for one in looked), kind, way.mirror)
+        for place, way in enumerate(ways)
+    ]
+    codes = [one.codes.tolist() for one in found]
+    firm = [one.firm_bits.tolist() for one in found]
+    return [
+        Row(one)
+        if isinstance(one, str)
+        else Row("", [some[n] for some in codes], [some[n] for some in firm])
+        for n, one in enumerate(looked)
+    ]
+
+
+def looked_at(data: bytes, kind: Kind, ways: Sequence[Way]) -> list[list[Grey]] | str:
+    """Return for each way the small pictures that the hash looks at, or why there are none."""
+    looks: dict[bool, list[Grey]] = {}
+    mirror = any(way.mirror for way in ways)
+    try:
+        whole = decode_grey(data, SIDE[kind] * ENLARGED)
+        for trim in sorted({way.trim for way in ways}):
+            grey = without_border(data, whole, kind) if trim else whole
+            plain = grey is whole and False in looks
+            looks[trim] = looks[False] if plain else squares(grey, kind, mirror)
+    except Unreadable as error:
+        return error.reason
+    return [looks[way.trim][: 1 + way.mirror] for way in ways]
+
+
+def joined(rows: Sequence[Row], kind: Kind, way: Way, place: int) -> Hashes:
+    shape = (8 if way.mirror else 1, SIDE[kind] ** 2 // 64)
+    codes = np.zeros((len(rows), *shape), dtype=np.uint64)
+    firm = np.zeros(len(rows), dtype=np.int64)
+    good = [n for n, row in enumerate(rows) if not row.reason]
+    if good:
+        codes[good] = np.array([rows[n].codes[place] for n in good], dtype=np.uint64)
+        firm[good] = [rows[n].firm_bits[place] for n in good]
+    return Hashes(kind, codes, firm, tuple(row.reason for row in rows))
 
 
 def hash_pixels(
@@ -192,18 +269,6 @@ def border(lines: Grey) -> int:
     return len(plain) if plain.all() else int(plain.argmin())
 
 
-def read_squares(
-    item: Item, read: Callable[[Item], bytes], kind: Kind, mirror: bool, trim: bool
-) -> list[Grey] | str:
-    """Return the small pictures that one hash looks at, or why there are none."""
-    try:
-        data = read(item)
-        grey = decode_grey(data, SIDE[kind] * ENLARGED)
-        return squares(without_border(data, grey, kind) if trim else grey, kind, mirror)
-    except Unreadable as error:
-        return error.reason
-
-
 def without_border(data: bytes, grey: Grey, kind: Kind) -> Grey:
     """Return what `trimmed` leaves of a picture; `grey` itself, decoded for the hash, if all.
 
@@ -227,31 +292,18 @@ def squares(grey: Grey, kind: Kind, mirror: bool) -> list[Grey]:
 
 
 def hashes_of(found: Iterable[list[Grey] | str], kind: Kind, mirror: bool) -> Hashes:
-    """Turn small pictures into codes, a batch at a time: a million would take a gigabyte."""
-    coded = p_coded if kind != "dhash64" else d_coded
-    shape = (8 if mirror else 1, SIDE[kind] ** 2 // 64)
-    codes: list[NDArray[np.uint64]] = [np.zeros((0, *shape), dtype=np.uint64)]
-    firm: list[NDArray[np.int64]] = [np.zeros(0, dtype=np.int64)]
-    reasons: list[str] = []
-
-    def flush(batch: list[list[Grey] | str]) -> None:
-        reasons.extend(one if isinstance(one, str) else "" for one in batch)
-        good = np.array([not isinstance(one, str) for one in batch], dtype=bool)
-        codes.append(np.zeros((len(batch), *shape), dtype=np.uint64))
-        firm.append(np.zeros(len(batch), dtype=np.int64))
-        if good.any():
-            pictures = [one for one in batch if not isinstance(one, str)]
-            stacked = [np.stack(part) for part in zip(*pictures, strict=True)]
-            codes[-1][good], firm[-1][good] = coded(stacked, SIDE[kind], mirror)
-
-    batch: list[list[Grey] | str] = []
-    for one in found:
-        batch.append(one)
-        if len(batch) == BATCH:
-            flush(batch)
-            batch = []
-    flush(batch)
-    return Hashes(kind, np.concatenate(codes), np.concatenate(firm), tuple(reasons))
+    """Turn small pictures into codes."""
+    every = list(found)
+    good = [n for n, one in enumerate(every) if not isinstance(one, str)]
+    codes = np.zeros((len(every), 8 if mirror else 1, SIDE[kind] ** 2 // 64), dtype=np.uint64)
+    firm = np.zeros(len(every), dtype=np.int64)
+    if good:
+        coded = p_coded if kind != "dhash64" else d_coded
+        pictures = [one for one in every if not isinstance(one, str)]
+        stacked = [np.stack(part) for part in zip(*pictures, strict=True)]
+        codes[good], firm[good] = coded(stacked, SIDE[kind], mirror)
+    reasons = tuple(one if isinstance(one, str) else "" for one in every)
+    return Hashes(kind, codes, firm, reasons)
 
 
 def p_coded(
