@@ -193,7 +193,8 @@ class Leaderboard(Record):
     split or an external set: these very models). sentences: the findings in words, first what is
     best, how sure, and what to do next. pairs: of the entries in tiers, in their order.
     smallest_seen: the difference of macro-F1 between the best two that as many photos would show
-    with 80 % power; photos_needed: how many would show one of 0.05; None where there are no two.
+    with 80 % power, None where none is sure enough to show; photos_needed: how many would show
+    one of 0.05. Both None where there are no two.
     """
 
     kind: Literal["recipe", "model"]

@@ -132,14 +132,15 @@ class Findings:
         return self.bootstrap.standard_error(self.contenders[0], self.contenders[1])
 
     def smallest_seen(self) -> float | None:
-        """The difference between the best two that as many photos show with 80 % power.
+        """The difference between the best two that as many photos show with 80 % power, if any.
 
         From the width of its interval alone: the difference just seen plays no part, since a
         power computed from it only repeats the verdict (Hoenig and Heisey 2001,
         doi:10.1198/000313001300339897).
         """
         error = self.error()
-        return (self.bootstrap.reach().errors + self.spread()) * error if error else None
+        seen = (self.bootstrap.reach().errors + self.spread()) * error
+        return seen if 0 < seen < 1 else None
 
     def photos_needed(self) -> int | None:
         """How many photos like these would show a difference of WANTED with 80 % power.
@@ -164,9 +165,12 @@ class Findings:
         """Say what could be seen now, and how many photos would settle it."""
         photos = len(self.bootstrap.predictions.photos)
         seen, needed = self.smallest_seen(), self.photos_needed()
-        if seen is not None and needed is not None:
-            now = f"The smallest difference that could be seen now is about {two(max(seen, 0.01))}"
-            if seen <= WANTED or needed <= photos:
+        if needed is not None:
+            now = "No difference, however large, could be counted on to be seen now"
+            if seen is not None:
+                least = two(max(seen, 0.01))
+                now = f"The smallest difference that could be seen now is about {least}"
+            if seen is not None and (seen <= WANTED or needed <= photos):
                 return [f"{now}, with 80 % power: these {self.photos()} are enough."]
             return [
                 f"{now}; about {needed:,} photos like these {photos:,} would show a difference of "
@@ -210,7 +214,8 @@ def cautions(predictions: Predictions) -> list[str]:
     """Say what makes the intervals lean on few photos."""
     photos, said = predictions.photos, []
     sizes = np.bincount(photos.group)
-    largest, total = int(sizes.argmax()), len(photos)
+    total = len(photos)
+    largest = min(range(len(sizes)), key=lambda code: (-sizes[code], photos.group_name[code]))
     if HALF * total <= sizes[largest] < total:
         said.append(
             f"One group holds {sizes[largest] / total:.0%} of the photos "

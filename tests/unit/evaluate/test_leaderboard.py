@@ -201,6 +201,31 @@ def test_the_photos_needed_follow_from_the_standard_error_and_not_from_the_diffe
     )
 
 
+def test_where_nothing_could_be_seen_no_difference_above_one_is_named() -> None:
+    label = np.array([0, 1, 2] * 2)
+    answers = {"A": noisy(label, 0.9), "B": noisy(label, 0.2, seed=1)}
+    made = board(answer_table(label, answers, classes=CLASSES))
+
+    assert made.smallest_seen is None
+    assert made.photos_needed is not None
+    assert made.sentences[2].startswith(
+        f"No difference, however large, could be counted on to be seen now; about "
+        f"{made.photos_needed:,} photos like these 6 would show"
+    )
+
+
+def test_of_two_groups_equally_large_the_first_by_name_is_named() -> None:
+    label = np.array([0, 1])
+    table = answer_table(label, {"A": label}, classes=("heel_hook", "toe_hook"))
+    photos = replace(table.photos, group=np.array([1, 0]), group_name=("g0", "g1"))
+    names = [
+        next(said for said in board(replace(table, photos=one)).sentences if "One group" in said)
+        for one in (photos, replace(photos, group=1 - photos.group))
+    ]
+    assert names[0] == names[1]
+    assert "(g0: 1 of 2)" in names[0]
+
+
 def test_many_photos_are_enough() -> None:
     label = np.repeat([0, 1, 2], 2000)
     answers = {"A": noisy(label, 0.9, repeats=1), "B": noisy(label, 0.8, repeats=1, seed=1)}
