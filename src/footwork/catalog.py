@@ -550,6 +550,11 @@ class Catalog:
         )
         return {image: Code(image, int.from_bytes(code, "big"), firm) for image, code, firm in rows}
 
+    def never_hashed(self, images: Iterable[str]) -> int:
+        """Return among how many of these nobody has looked for copies."""
+        hashed = {sha256 for (sha256,) in self._database.rows("SELECT DISTINCT sha256 FROM hash")}
+        return len(set(images) - hashed)
+
     def add_codes(self, kind: str, version: str, codes: Iterable[Code]) -> None:
         with self._database.transaction() as connection:
             write_codes(connection, kind, version, codes)

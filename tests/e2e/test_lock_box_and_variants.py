@@ -38,6 +38,7 @@ def test_what_is_locked_is_in_nothing_but_the_count(project: Path) -> None:
     assert seen["per_class"] == {"dark": 12, "light": 12}
     run = json.loads(footwork("compare", *QUICK, cwd=project).stdout)
     assert run["photos"] == 24
+    assert run["notes"][0].startswith("Nobody has looked for near-copies among these 24 photos.")
     with Catalog.open(project) as catalog:
         locked = catalog.lock_box().images
         assert not locked & {row.image for row in catalog.labelled()}

@@ -31,6 +31,7 @@ from footwork.evaluate.writing import (
     many_tries,
     opening,
     provisional,
+    unlooked,
     write_run,
 )
 from footwork.models.bases import POSE, Base, registry
@@ -201,7 +202,14 @@ def said_of(
     catalog, data = experiment.catalog, experiment.data
     tried = catalog.tried(data.sha256(), [info.entry for info in infos])
     flattered = next((one.notes for one in answered if one.notes), ())
-    notes = (*provisional(data), *experiment.cut.notes(), *many_tries(tried), *flattered)
+    unlooked_at = unlooked(len(data.photos), catalog.never_hashed(data.photos.image))
+    notes = (
+        *unlooked_at,
+        *provisional(data),
+        *experiment.cut.notes(),
+        *many_tries(tried),
+        *flattered,
+    )
     if opened is not None:
         times = catalog.open_lock("person:command line", opened.isoformat(timespec="seconds"))
         notes = (opening(len(experiment.external.photos), times), *notes)

@@ -118,7 +118,7 @@ class Leak(Record):
             )
         told = "cannot be told from zero here" if covers_zero(p) else "flatters nobody here"
         return (
-            f"{start}. Believe {g.value:.2f}: it is the one that no copy can flatter. The "
+            f"{start}. Believe {g.value:.2f}: it is the one that no known copy can flatter. The "
             f"difference of {by} {told}."
         )
 

@@ -105,6 +105,17 @@ def provisional(data: DataSet) -> tuple[str, ...]:
     )
 
 
+def unlooked(photos: int, never_hashed: int) -> tuple[str, ...]:
+    """Return a sentence on photos whose near-copies nobody looked for, if there are such."""
+    if not never_hashed:
+        return ()
+    some = f"{never_hashed:,} of " if never_hashed < photos else ""
+    return (
+        f"Nobody has looked for near-copies among {some}these {photos:,} photos. The same scene on "
+        "both sides of a fold flatters every score: footwork dedupe, then compare again.",
+    )
+
+
 def opening(photos: int, times: int) -> str:
     said = f"The external test set is the lock-box: {photos} photos, opened for the "
     if times == 1:
