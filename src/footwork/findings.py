@@ -5,9 +5,12 @@ import sqlite3
 import unicodedata
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from operator import attrgetter
 
 IMAGE = "sha256, size, width, height, format"
 PROVENANCE = "kind, origin, source, page_url, query, language, title, author, licence, licence_url"
+IMAGE_VALUES = attrgetter(*IMAGE.split(", "))
+PROVENANCE_VALUES = attrgetter(*PROVENANCE.split(", "))
 DROP_GROUPS = "DELETE FROM fold_group WHERE sha256 = ? AND who = ? AND origin = ?"
 DROP_SPLITS = "DELETE FROM given_split WHERE sha256 = ? AND who = ? AND origin = ?"
 
@@ -107,14 +110,14 @@ def add_image(connection: sqlite3.Connection, item: Found, now: str) -> bool:
     new = connection.execute(
         f"INSERT INTO image ({IMAGE}, stored, added_at) VALUES (?, ?, ?, ?, ?, ?, ?) "  # noqa: S608
         "ON CONFLICT DO NOTHING",
-        (*in_order(image, IMAGE), item.stored, now),
+        (*IMAGE_VALUES(image), item.stored, now),
     ).rowcount
     if not new and item.stored:
         connection.execute("UPDATE image SET stored = 1 WHERE sha256 = ?", (image.sha256,))
     connection.execute(
         f"INSERT INTO provenance (sha256, found_at, {PROVENANCE}) "  # noqa: S608
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-        (image.sha256, now, *in_order(place, PROVENANCE)),
+        (image.sha256, now, *PROVENANCE_VALUES(place)),
     )
     if stamp is not None:
         connection.execute(
@@ -137,10 +140,11 @@ def say(connection: sqlite3.Connection, item: Found, now: str) -> None:
         "AND withdrawn_at IS NULL AND decision IS NULL",
         key,
     ).fetchall()
-    connection.executemany(
-        "UPDATE label SET withdrawn_at = ? WHERE id = ?",
-        [(now, row_id) for name, row_id in before if name not in said.labels],
-    )
+    if before:
+        connection.executemany(
+            "UPDATE label SET withdrawn_at = ? WHERE id = ?",
+            [(now, row_id) for name, row_id in before if name not in said.labels],
+        )
     connection.executemany(
         "INSERT INTO label (sha256, who, origin, class, why, at) VALUES (?, ?, ?, ?, '', ?)",
         [(*key, name, now) for name in sorted(said.labels.difference(name for name, _ in before))],
@@ -152,9 +156,10 @@ def say(connection: sqlite3.Connection, item: Found, now: str) -> None:
             "INSERT INTO fold_group VALUES (?, ?, ?, ?)", [(*key, name) for name in said.groups]
         )
     connection.execute(DROP_SPLITS, key)
-    connection.executemany(
-        "INSERT INTO given_split VALUES (?, ?, ?, ?)", [(*key, split) for split in said.splits]
-    )
+    if said.splits:
+        connection.executemany(
+            "INSERT INTO given_split VALUES (?, ?, ?, ?)", [(*key, split) for split in said.splits]
+        )
 
 
 def take_back(connection: sqlite3.Connection, key: tuple[str, str, str], now: str) -> None:
@@ -166,10 +171,6 @@ def take_back(connection: sqlite3.Connection, key: tuple[str, str, str], now: st
     )
     connection.execute(DROP_GROUPS, key)
     connection.execute(DROP_SPLITS, key)
-
-
-def in_order(item: Image | Provenance, columns: str) -> list[str | int | None]:
-    return [getattr(item, name) for name in columns.split(", ")]
 
 
 def timestamp() -> str:

@@ -56,7 +56,7 @@ class Photos:
             holds=True,
         )
         try:
-            reply = await self._web.follow(URL(url), wish, gate=self._check_rules)
+            reply = await self._web.follow(url, wish, gate=self._check_rules)
             if reply.status == 304 and (etag or last_modified):
                 return Answer(as_before=True)
             if reply.status != 200:

@@ -68,6 +68,7 @@ class Guard(AbstractResolver):
     def __init__(self, allow: Iterable[str] = (), resolve: Resolve | None = None) -> None:
         self._allow = frozenset(allowed_address(entry) for entry in allow)
         self._resolve = resolve or self._ask_system
+        self._checked: set[tuple[str, int]] = set()  # hosts as they stand in URLs, and ports
         # Names of dead domains take the system many seconds; they must not hold up the others.
         self._pool = ThreadPoolExecutor(16, "resolve")
 
@@ -90,7 +91,10 @@ class Guard(AbstractResolver):
             raise Forbidden("its URL carries a user name or password")
         if not host or port is None:
             raise Forbidden("its URL names no host")
-        self._check_host(host.lower(), port)
+        place = host.lower(), port
+        if place not in self._checked:
+            self._check_host(*place)
+            self._checked.add(place)
         return url.with_fragment(None)
 
     def _check_host(self, host: str, port: int) -> None:

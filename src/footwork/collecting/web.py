@@ -136,7 +136,7 @@ class HttpWeb:
         return await asyncio.get_running_loop().run_in_executor(self.threads, work, data)
 
     async def follow(
-        self, url: URL, wish: Wish, *, gate: Gate | None = None, api: bool = False
+        self, address: str | URL, wish: Wish, *, gate: Gate | None = None, api: bool = False
     ) -> Reply:
         """Ask, and follow redirects one by one; each is checked like the first. Raises Problem.
 
@@ -145,7 +145,7 @@ class HttpWeb:
         asked: set[URL] = set()
         while True:
             try:
-                url = self.guard.checked(url)
+                url = self.guard.checked(address)
             except Forbidden as error:
                 if asked:
                     raise Problem(
@@ -169,7 +169,7 @@ class HttpWeb:
                 raise Problem("redirect", "it redirects to a URL that makes no sense") from None
             if api and (after.scheme, after.host, after.port) != (url.scheme, url.host, url.port):
                 raise Problem("redirect", "its API redirects to another host")
-            url = after
+            address = after
 
     async def _tried(self, url: URL, wish: Wish, api: bool) -> Reply:
         """Ask once, or again after a pause where the answer is "not now"."""
