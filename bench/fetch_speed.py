@@ -13,7 +13,7 @@ Both keep the files and a row of facts per photo, neither resizes or encodes ane
 - img2dataset: output "files", resize_mode "no", skip_reencode, sha256, 1 process per core.
 - footwork fetched: guard, robots.txt and tdmrep.json of each host, pace, first bytes, SHA-256
   and the bytes in files: what img2dataset keeps, minus its full decoding.
-- footwork kept: the whole of `collect` behind a list of hits: besides, each photo is decoded once,
+- footwork kept: the whole of `collect` behind a list of hits: besides, each photo is checked,
   stored by its content and flushed to the disk, and has its provenance and label in the catalog.
 
 All run beside the servers' process: with two cores, what it takes is missing to all of them. The

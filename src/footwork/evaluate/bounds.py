@@ -27,7 +27,7 @@ from footwork.errors import DataError
 from footwork.evaluate.exact import clopper_pearson
 from footwork.evaluate.intervals import FEW_GROUPS
 from footwork.evaluate.published import Published
-from footwork.evaluate.reach import Reach, class_by_class, of_all
+from footwork.evaluate.reach import SMALL_CLASS, Reach, class_by_class, of_all
 from footwork.evaluate.tiers import exact_mcnemar, holm, pair_table, tiers
 from footwork.scores import Floats, accuracy, f1, macro_f1, recall, tally
 
@@ -140,11 +140,16 @@ def scored(model: Published, tier: int | None, seed: int) -> PublishedScores:
     counts = tally(model.matrices)
     value, error = macro_f1(counts), np.sqrt((influences(model) ** 2).sum(axis=1))
     far = reach_of(model).errors
-    ends = [
-        (v - hypot(far * e, down), v + hypot(far * e, up))
-        for v, e, (down, up) in zip(value, error, map(exact_reach, model.matrices), strict=True)
-    ]
-    low, high = np.clip(np.array(ends).T, 0, 1)
+    low, high = np.clip(
+        np.array(
+            [
+                ends(v, far * e, matrix)
+                for v, e, matrix in zip(value, error, model.matrices, strict=True)
+            ]
+        ).T,
+        0,
+        1,
+    )
     return PublishedScores(
         published=model,
         right=Range.of(counts.hits.sum(axis=1)),
@@ -182,14 +187,27 @@ def influences(model: Published) -> Floats:
     return laid
 
 
-def exact_reach(matrix: NDArray[np.int64]) -> tuple[float, float]:
-    """Return what is added where few photos are right or wrong; see evaluate.intervals."""
+def ends(value: float, half: float, matrix: NDArray[np.int64]) -> tuple[float, float]:
+    """Return the interval of one matrix: `half` to either side, and what is done at the edges in
+    evaluate.intervals.
+    """
     counts = tally(matrix)
     right, total = int(counts.hits.sum()), int(counts.support.sum())
-    everywhere = min(right, total - right) < FEW_GROUPS
+    few = min(right, total - right) < FEW_GROUPS
+    every = exact_reach(matrix, total + 1) if few else (0.0, 0.0)
+    down, up = (
+        max(hypot(half, small), least)
+        for small, least in zip(exact_reach(matrix, SMALL_CLASS), every, strict=True)
+    )
+    return value - down, value + up
+
+
+def exact_reach(matrix: NDArray[np.int64], fewer_than: int) -> tuple[float, float]:
+    """Return how far down and up the exact bounds of classes of fewer photos reach."""
+    counts = tally(matrix)
     reach = np.zeros((len(counts.support), 2))
     for k, (share, photos) in enumerate(zip(recall(counts), counts.support, strict=True)):
-        if everywhere or photos < FEW_GROUPS:
+        if photos < fewer_than:
             low, high = clopper_pearson(float(share), float(photos))
             reach[k] = share - low, high - share
     down, up = np.sqrt((reach**2).sum(axis=0)) / len(reach)

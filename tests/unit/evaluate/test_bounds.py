@@ -8,8 +8,9 @@ import pytest
 from scipy.stats import binomtest
 
 from answer_tables import answer_table
-from footwork.evaluate.bounds import PublishedBoard, compared, influences, published_board
+from footwork.evaluate.bounds import PublishedBoard, compared, ends, influences, published_board
 from footwork.evaluate.bounds_words import bounds_in_words
+from footwork.evaluate.exact import clopper_pearson
 from footwork.evaluate.intervals import GroupBootstrap
 from footwork.evaluate.published import Published, read_confusion, read_report
 from footwork.scores import confusions, macro_f1, tally
@@ -208,3 +209,16 @@ def test_what_is_unknown_widens_the_bounds() -> None:
     assert wide.interval.high > narrow.interval.high
     assert wide.p_guessing.low < 0.04
     assert wide.p_guessing.high == pytest.approx(narrow.p_guessing.low, abs=0.002)  # Monte Carlo
+
+
+def test_the_edges_are_those_of_predictions() -> None:
+    """Few mistakes: at least as far as exact bounds; small classes: theirs are added."""
+    nearly = np.array([[20, 1, 0, 0], [0, 20, 0, 0], [0, 0, 20, 0]])
+    low = [clopper_pearson(share, n)[0] for share, n in ((20 / 21, 21), (1.0, 20), (1.0, 20))]
+    exact = np.sqrt(sum((s - one) ** 2 for s, one in zip((20 / 21, 1, 1), low, strict=True))) / 3
+    assert ends(0.9, 0.001, nearly)[0] == pytest.approx(0.9 - exact)
+    assert ends(0.9, 0.5, nearly) == (0.4, 1.4)
+
+    rare = np.array([[20, 10, 0, 0], [8, 20, 0, 0], [0, 2, 2, 0]])
+    down = (0.5 - clopper_pearson(0.5, 4)[0]) / 3
+    assert ends(0.6, 0.1, rare)[0] == pytest.approx(0.6 - np.hypot(0.1, down))
