@@ -59,6 +59,7 @@ from footwork.findings import (
     Said,
     Stamp,
     add_image,
+    decided,
     readable,
     say,
     timestamp,
@@ -402,11 +403,7 @@ class Catalog:
 
     def _decide(self, who: str, verb: str, detail: Mapping[str, object]) -> int:
         with self._database.transaction() as connection:
-            number = connection.execute(
-                "INSERT INTO decision (at, who, verb, sha256, detail) VALUES (?, ?, ?, NULL, ?)",
-                (timestamp(), who, verb, json.dumps(detail, ensure_ascii=False)),
-            ).lastrowid
-        return number or 0
+            return decided(connection, timestamp(), who, verb, detail)
 
     def imported_files(self) -> dict[str, int]:
         """Return how many files of an image were imported with a label, by its hash."""
@@ -434,12 +431,9 @@ class Catalog:
             raise DataError(f"{label!r} cannot be a class: {error}.") from None
         sha256 = self.find(which)
         now = timestamp()
-        detail = json.dumps({"class": label, "why": why}, ensure_ascii=False)
+        detail = {"class": label, "why": why}
         with self._database.transaction() as connection:
-            decision = connection.execute(
-                "INSERT INTO decision (at, who, verb, sha256, detail) VALUES (?, ?, ?, ?, ?)",
-                (now, who, "label", sha256, detail),
-            ).lastrowid
+            decision = decided(connection, now, who, "label", detail, sha256)
             connection.executemany(
                 "INSERT INTO label (sha256, class, who, origin, why, at, decision) "
                 "VALUES (?, ?, ?, '', ?, ?, ?)",

@@ -12,6 +12,8 @@ import sqlite3
 from collections.abc import Iterable, Mapping
 from dataclasses import astuple, dataclass, fields
 
+from footwork.findings import decided
+
 REJECT, RULE = "reject", "rule:clean"
 NO_LONGER = "no longer asked for"  # why the rule itself took its decision back
 
@@ -134,11 +136,8 @@ def follow_rule(
         ],
     )
     new = sorted(wanted.keys() - standing.keys() - by_person)
-    connection.executemany(
-        "INSERT INTO decision (at, who, verb, sha256, detail) VALUES (?, ?, ?, ?, ?)",
-        [
-            (now, RULE, REJECT, sha256, json.dumps({"flag": flag.name, "score": flag.score}))
-            for sha256, flag in ((image, wanted[image]) for image in new)
-        ],
-    )
+    for image in new:
+        flag = wanted[image]
+        detail = {"flag": flag.name, "score": flag.score}
+        decided(connection, now, RULE, REJECT, detail, image)
     return len(new), len(gone)

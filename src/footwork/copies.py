@@ -15,6 +15,8 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
+from footwork.findings import decided
+
 KEEP, RULE = "keep", "rule:dedupe"
 REPLACED, NOT_FOUND = "replaced by a later dedupe", "no longer found"
 OVERLAYS = ("large_text", "collage")  # flags of `clean` that speak against keeping a photo
@@ -200,13 +202,8 @@ def insert_group(
         }
         for copy in group
     ]
-    detail = json.dumps({"kept": best, "copies": listed, "replaces": list(replaces)})
-    number = connection.execute(
-        "INSERT INTO decision (at, who, verb, sha256, detail) VALUES (?, ?, ?, ?, ?)",
-        (now, RULE, KEEP, best, detail),
-    ).lastrowid
-    if number is None:
-        raise RuntimeError("SQLite gave no row id for an insert")
+    detail = {"kept": best, "copies": listed, "replaces": list(replaces)}
+    number = decided(connection, now, RULE, KEEP, detail, best)
     connection.executemany(
         "INSERT INTO copy VALUES (?, ?, ?, ?, ?, ?, ?)",
         [(c.image, number, c.best, c.bits, c.cosine, ", ".join(c.evidence), c.why) for c in group],

@@ -1,8 +1,10 @@
 """What the catalog is told of images that were found, and how that becomes rows."""
 
+import json
 import os
 import sqlite3
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from operator import attrgetter
@@ -171,6 +173,22 @@ def take_back(connection: sqlite3.Connection, key: tuple[str, str, str], now: st
     )
     connection.execute(DROP_GROUPS, key)
     connection.execute(DROP_SPLITS, key)
+
+
+def decided(
+    connection: sqlite3.Connection,
+    now: str,
+    who: str,
+    verb: str,
+    detail: Mapping[str, object],
+    image: str | None = None,
+) -> int:
+    """Write a decision down; returns its number. See `decisions`."""
+    made = connection.execute(
+        "INSERT INTO decision (at, who, verb, sha256, detail) VALUES (?, ?, ?, ?, ?)",
+        (now, who, verb, image, json.dumps(detail, ensure_ascii=False)),
+    )
+    return made.lastrowid or 0  # SQLite counts from 1
 
 
 def timestamp() -> str:

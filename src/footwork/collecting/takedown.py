@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from footwork.catalog import Catalog
 from footwork.errors import DataError, EnvironmentProblem, UsageError
 from footwork.files import unwritable
-from footwork.findings import timestamp
+from footwork.findings import decided, timestamp
 from footwork.images import Unreadable
 from footwork.imagestore import STORED_NAME
 from footwork.predictions import read_predictions
@@ -95,11 +95,7 @@ def take_down(
     why = why or f"asked for: {what}"
     detail = {"what": what, "why": why, "images": sorted(images), "runs": list(used)}
     with catalog.database.transaction() as connection:
-        made = connection.execute(
-            "INSERT INTO decision (at, who, verb, sha256, detail) VALUES (?, ?, ?, NULL, ?)",
-            (timestamp(), who, TAKEDOWN, json.dumps(detail, ensure_ascii=False)),
-        )
-        decision = int(made.lastrowid or 0)
+        decision = decided(connection, timestamp(), who, TAKEDOWN, detail)
         set_tombstones(connection, stones, decision)
     remove_files(catalog.folder, images)
     pages = remove_pages(catalog.folder, runs, used) if images else ()

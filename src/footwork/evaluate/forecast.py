@@ -1,8 +1,9 @@
 """What a learning curve says of more photos: a power law, its interval, and the photos needed.
 
 Intervals come from resampling groups of test photos and repeats, the same in all sizes, and
-fitting the law to every resample. The spread is widened as that of a leaderboard's intervals,
-since folds share training photos (see `intervals`). How far forecasts were off on real data is
+fitting the law to every resample. The spread is widened by sqrt(1 + k / (k - 1)), since folds share
+training photos: about 1.5, a little more than the sqrt(2) of a leaderboard's intervals, which do
+more besides (see `intervals`). How far forecasts were off on real data is
 counted in docs/results.md, beside the dull forecast that the score stays as it is.
 """
 

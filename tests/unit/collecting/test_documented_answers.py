@@ -43,7 +43,7 @@ def page(source: Paged, answer: object = None) -> tuple[list[Hit], str | None, d
 
     said = answer or json.loads((DATA / f"{source.name}.json").read_text(encoding="utf-8"))
     web = Recorded(said)
-    got = asyncio.run(source.page(QUERY, web, None, 100))
+    got = asyncio.run(source.page(QUERY, web, None))
     return list(got.hits), got.following, web.params[-1]
 
 
@@ -80,7 +80,7 @@ def test_openverse_takes_a_token_and_names_a_stale_one(monkeypatch: pytest.Monke
 
     monkeypatch.setenv("FOOTWORK_OPENVERSE_TOKEN", "t0ken")
     with pytest.raises(SourceProblem, match="token in FOOTWORK_OPENVERSE_TOKEN") as caught:
-        asyncio.run(Openverse().page(QUERY, Stale(None), None, 10))
+        asyncio.run(Openverse().page(QUERY, Stale(None), None))
     assert "t0ken" not in caught.value.reason
 
 

@@ -76,7 +76,7 @@ class Commons(Paged):
     def __init__(self, url: str | None = None) -> None:
         self.url = (url or "https://commons.wikimedia.org").rstrip("/")
 
-    async def page(self, query: Query, web: Web, cursor: str | None, wanted: int) -> Page:
+    async def page(self, query: Query, web: Web, cursor: str | None) -> Page:
         params = {
             "action": "query",
             "format": "json",

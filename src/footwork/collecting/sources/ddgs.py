@@ -63,7 +63,7 @@ class Ddgs(Paged):
         self._proxy, self._ca, self._backend = proxy, ca, backend
         self._pause_s, self._timeout_s = pause_s, timeout_s
 
-    async def page(self, query: Query, web: Web, cursor: str | None, wanted: int) -> Page:
+    async def page(self, query: Query, web: Web, cursor: str | None) -> Page:
         number = int(cursor or 1)
         request = json.dumps([self.name, self._backend, query.language, query.words, number])
         ask = partial(self.slowly, query, number)

@@ -79,7 +79,7 @@ class Flickr(Paged):
         self.url = (url or "https://api.flickr.com").rstrip("/")
         self._licences: dict[str, str] = {}
 
-    async def page(self, query: Query, web: Web, cursor: str | None, wanted: int) -> Page:
+    async def page(self, query: Query, web: Web, cursor: str | None) -> Page:
         number = int(cursor or 1)
         if not self._licences:
             self._licences = await self.licences(web)

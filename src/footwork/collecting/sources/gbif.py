@@ -50,7 +50,7 @@ class Gbif(Paged):
     def __init__(self, url: str | None = None) -> None:
         self.url = (url or "https://api.gbif.org").rstrip("/")
 
-    async def page(self, query: Query, web: Web, cursor: str | None, wanted: int) -> Page:
+    async def page(self, query: Query, web: Web, cursor: str | None) -> Page:
         offset = int(cursor or 0)
         params = {
             "q": query.words,

@@ -59,7 +59,7 @@ class INaturalist(Paged):
     def __init__(self, url: str | None = None) -> None:
         self.url = (url or "https://api.inaturalist.org").rstrip("/")
 
-    async def page(self, query: Query, web: Web, cursor: str | None, wanted: int) -> Page:
+    async def page(self, query: Query, web: Web, cursor: str | None) -> Page:
         params = {
             "taxon_name": query.words,
             "photos": "true",

@@ -52,7 +52,7 @@ class Openverse(Paged):
     def __init__(self, url: str | None = None) -> None:
         self.url = (url or "https://api.openverse.org").rstrip("/")
 
-    async def page(self, query: Query, web: Web, cursor: str | None, wanted: int) -> Page:
+    async def page(self, query: Query, web: Web, cursor: str | None) -> Page:
         number = int(cursor or 1)
         params = {"q": query.words[:200], "page": str(number), "page_size": str(PER_PAGE)}
         token = os.environ.get(TOKEN, "").strip()

@@ -74,8 +74,8 @@ class Paged(ABC):
         return planned
 
     @abstractmethod
-    async def page(self, query: Query, web: Web, cursor: str | None, wanted: int) -> Page:
-        """Return one page. cursor: None for the first. wanted: hits that are still of use."""
+    async def page(self, query: Query, web: Web, cursor: str | None) -> Page:
+        """Return one page. cursor: None for the first."""
 
     async def search(self, query: Query, web: Web, *, limit: int) -> AsyncIterator[Hit]:
         """Yield at most `limit` hits. Ends at an empty page, a cursor or photos seen before."""
@@ -85,7 +85,7 @@ class Paged(ABC):
         urls: set[str] = set()
         stale = 0
         while len(urls) < limit and stale < NO_NEWS:
-            page = await self.page(query, web, cursor, limit - len(urls))
+            page = await self.page(query, web, cursor)
             stale += 1
             for hit in page.hits:
                 if hit.image_url in urls or len(urls) == limit:

@@ -53,7 +53,7 @@ class Pexels(Paged):
     def __init__(self, url: str | None = None) -> None:
         self.url = (url or "https://api.pexels.com").rstrip("/")
 
-    async def page(self, query: Query, web: Web, cursor: str | None, wanted: int) -> Page:
+    async def page(self, query: Query, web: Web, cursor: str | None) -> Page:
         number = int(cursor or 1)
         params = {"query": query.words, "per_page": str(PER_PAGE), "page": str(number)}
         if query.language in LOCALES:

@@ -45,7 +45,7 @@ class Pixabay(Paged):
     def __init__(self, url: str | None = None) -> None:
         self.url = (url or "https://pixabay.com").rstrip("/")
 
-    async def page(self, query: Query, web: Web, cursor: str | None, wanted: int) -> Page:
+    async def page(self, query: Query, web: Web, cursor: str | None) -> Page:
         number = int(cursor or 1)
         params = {
             "key": key_of(self.about),

@@ -49,7 +49,7 @@ class SearXNG(Paged):
             )
         self.url = url.rstrip("/")
 
-    async def page(self, query: Query, web: Web, cursor: str | None, wanted: int) -> Page:
+    async def page(self, query: Query, web: Web, cursor: str | None) -> Page:
         number = int(cursor or 1)
         params = {
             "q": query.words,
