@@ -192,6 +192,11 @@ def stop(process: "subprocess.Popen[bytes]", lines: list[socket.socket]) -> None
         with contextlib.suppress(OSError):
             line.shutdown(socket.SHUT_RDWR)  # ends what still listens on it, too
         line.close()
+    let_end(process)
+
+
+def let_end(process: "subprocess.Popen[bytes]") -> None:
+    """Wait for a process that was told to end, or end it."""
     try:
         process.wait(timeout=5)
     except subprocess.TimeoutExpired:

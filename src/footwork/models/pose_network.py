@@ -18,6 +18,7 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
+from footwork.apart import let_end
 from footwork.errors import DataError, EnvironmentProblem, MissingExtra
 from footwork.files import sha256_of
 from footwork.machine import cores
@@ -187,9 +188,5 @@ def stop(process: "subprocess.Popen[bytes]", said: IO[bytes]) -> None:
     for pipe in (process.stdin, process.stdout):
         if pipe is not None:
             pipe.close()
-    try:
-        process.wait(timeout=5)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+    let_end(process)
     said.close()
