@@ -9,6 +9,9 @@ from footwork.cli.app import TRUTH, JsonOption, ProjectOption, app, pairs, print
 from footwork.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from footwork.records import EntryInfo
     from footwork.verbs import Compared
 
 
@@ -311,7 +314,7 @@ def print_compared(compared: "Compared", as_json: bool) -> None:
     if unread:
         console.print(f"Warning: {unread}", style="bold yellow", markup=False)
     console.print()
-    notes = [f"{info.title}: {note}" for info in compared.run.entries for note in info.notes]
+    notes = notes_in_words(compared.run.entries)
     for sentence in (*compared.board.sentences, *compared.run.environment.data.notes, *notes):
         console.print(sentence, markup=False)
     if left_out := compared.left_out():
@@ -320,3 +323,15 @@ def print_compared(compared: "Compared", as_json: bool) -> None:
         console.print(compared.leak.sentence(), markup=False)
     console.print()
     console.print(f"Report: {compared.report.resolve()}", markup=False, soft_wrap=True)
+
+
+def notes_in_words(entries: "Sequence[EntryInfo]") -> list[str]:
+    """Return each note once, before it the entries that it is about."""
+    about: dict[str, list[str]] = {}
+    for info in entries:
+        for note in info.notes:
+            about.setdefault(note, []).append(info.title)
+    return [
+        f"{titles[0]}{f' and {len(titles) - 1} more' if titles[1:] else ''}: {note}"
+        for note, titles in about.items()
+    ]
