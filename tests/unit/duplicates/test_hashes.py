@@ -1,6 +1,7 @@
 """Hashes against imagehash, on real photos and on drawn pictures of every awkward kind."""
 
 import io
+import time
 from pathlib import Path
 
 import imagehash
@@ -11,12 +12,16 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+import troubled_hashing
+from footwork.apart import Crew
+from footwork.duplicates import hashes
 from footwork.duplicates.grey import decode_grey
 from footwork.duplicates.hashes import (
     SIDE,
     VARIANTS,
     Hashes,
     Kind,
+    Way,
     bits_between,
     hash_images,
     hash_pixels,
@@ -296,3 +301,34 @@ def test_unreadable_is_only_for_pictures() -> None:
         raise Unreadable("gone from the store")
 
     assert hash_images(["x"], unreadable, "dhash64").reasons == ("gone from the store",)
+
+
+@EACH_KIND
+def test_processes_give_the_codes_of_threads_and_a_crash_costs_one_picture(
+    kind: Kind, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(3)
+    photos = [
+        jpeg(Image.fromarray(rng.integers(0, 256, (6, 8, 3), dtype=np.uint8)).resize((96, 72)))
+        for _ in range(40)
+    ]
+    photos[7] = b"no picture"
+    photos += [photos[0] + b"crash"]
+    alone = hash_twice(photos, bytes, kind)
+
+    monkeypatch.setenv("PYTHONPATH", str(Path(troubled_hashing.__file__).parent))
+    crew = Crew(troubled_hashing.__name__, None, processes=2, channels=2)
+    crew.each([photos[0]], [kind, Way()])  # it has started
+    while not crew.ready:
+        time.sleep(0.01)
+    monkeypatch.setattr(hashes, "decoders", lambda: crew)
+    monkeypatch.setattr(hashes, "MANY", 1)
+    apart = hash_twice(photos, bytes, kind)
+
+    for one, other in zip(alone, apart, strict=True):
+        assert (one.codes[:-1] == other.codes[:-1]).all()
+        assert (one.firm_bits[:-1] == other.firm_bits[:-1]).all()
+        assert one.reasons[:-1] == other.reasons[:-1]
+        assert other.reasons[-1] == "the decoder crashes over it"
+        assert not other.codes[-1].any()
+    crew.close()
