@@ -6,10 +6,12 @@ are answered by the order instead of the system; the memory is the last line on 
 """
 
 import asyncio
+import contextlib
 import json
 import resource
 import socket
 import sys
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -65,17 +67,30 @@ def collect(project: str, addresses: Mapping[str, Sequence[str]]) -> None:
 
     socket.getaddrinfo = getaddrinfo  # type: ignore[assignment]
     sys.argv = ["footwork", "collect", "--json", "--project", project]
+    peaks: dict[str, int] = {}
+    threading.Thread(target=watch_children, args=(peaks,), daemon=True).start()
     try:
         footwork()
     finally:
         sys.stdout.flush()
-        print(peak_bytes(), file=sys.stderr)
+        print(len(peaks), peak_bytes() + sum(peaks.values()), file=sys.stderr)
 
 
-def peak_bytes() -> int:
+def watch_children(peaks: dict[str, int]) -> None:
+    """Keep the peak of every process that this one starts."""
+    while True:
+        for listed in Path("/proc/self/task").glob("*/children"):
+            with contextlib.suppress(OSError):
+                for child in listed.read_text().split():
+                    with contextlib.suppress(OSError, IndexError):  # it has just ended
+                        peaks[child] = peak_bytes(child)
+        time.sleep(0.02)
+
+
+def peak_bytes(process: str = "self") -> int:
     """Not ru_maxrss: that begins with the size of the process that started this one."""
-    status = Path("/proc/self/status")
-    if not status.exists():  # not Linux
+    status = Path(f"/proc/{process}/status")
+    if not status.exists():  # not Linux, or ended
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return int(status.read_text().partition("VmHWM:")[2].split()[0]) * 1024
 

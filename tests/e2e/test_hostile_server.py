@@ -81,7 +81,8 @@ def meeting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Meeting]:
         with Catalog.open(folder) as catalog:
             rows = dict(catalog.database.rows("SELECT image_url, reason FROM fetch"))
         reasons = {name: rows[url] for name, url in urls.items()}
-        peak = int(done.stderr.split()[-1])
+        children, peak = map(int, done.stderr.split()[-2:])
+        assert children, "photos are checked in a process apart"
         yield Meeting(table, reasons, json.loads(done.stdout), peak, server, closed, done.stderr)
 
 
