@@ -10,7 +10,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from footwork.catalog import Catalog
 from footwork.collecting.hits import Hit, Query, Source, SourceProblem, Trouble, Web
@@ -33,6 +33,7 @@ GIVE_UP = 2  # queries in a row that fail before a source is left alone
 HELD = 48_000_000  # bytes of photos that wait to be decoded
 
 Fetch = Callable[[Sequence[Hit]], Awaitable[None]]
+Item = TypeVar("Item")
 
 
 class Fetching(Protocol):
@@ -264,25 +265,17 @@ class Collector:
         the loop when it is done, would take as long as the work.
         """
         loop = asyncio.get_running_loop()
-        while (first := await self._answers.get()) is not None:
-            group = [first]
-            last = False
-            while len(group) < GROUP and sum(item.size for item in group) < GROUP_BYTES:
-                if self._answers.empty():
-                    break
-                item = self._answers.get_nowait()
-                if item is None:
-                    last = True
-                    break
-                group.append(item)
+        last = False
+        while not last:
+            group, last = await drained(self._answers, is_large)
+            if not group:
+                return
             photos = [(item.url, item.answer) for item in group if not item.answer.as_before]
             work = loop.run_in_executor(self._pool, self.keeper.kept, photos)
             try:
                 await asyncio.wait([work])
             finally:  # cancelled or not: what is stored gets its rows
                 self.hand_on(group, iter(await work))
-            if last:
-                return
 
     def hand_on(
         self, group: Sequence["Answered"], outcomes: Iterator[Outcome | EnvironmentProblem]
@@ -319,22 +312,16 @@ class Collector:
 
     async def write(self) -> None:
         """Write results down, as many at once as have come in since the last time."""
-        while (first := await self._results.get()) is not None:
-            batch = [first]
-            last = False
-            while len(batch) < BATCH and not self._results.empty():
-                item = self._results.get_nowait()
-                if item is None:
-                    last = True
-                    break
-                batch.append(item)
+        last = False
+        while not last:
+            batch, last = await drained(self._results, lambda batch: len(batch) == BATCH)
+            if not batch:
+                return
             outcomes = [item.outcome for item in batch if item.outcome is not None]
             same = [item.url for item in batch if item.outcome is None]
             new = await asyncio.to_thread(self.record, outcomes, same)
             for item in batch:
                 self.count(item, new)
-            if last:
-                return
 
     def record(self, outcomes: Sequence[Outcome], same: Sequence[str]) -> set[str]:
         """First the files, then the rows that speak of them."""
@@ -397,6 +384,26 @@ class Result:
     course: UnderWay
     url: str
     outcome: Outcome | None
+
+
+async def drained(
+    queue: asyncio.Queue[Item | None], full: Callable[[list[Item]], bool]
+) -> tuple[list[Item], bool]:
+    """Wait for an item and take what else has come in, until that is enough. Also returns whether
+    the queue has ended, which None says.
+    """
+    items: list[Item] = []
+    item = await queue.get()
+    while item is not None:
+        items.append(item)
+        if full(items) or queue.empty():
+            return items, False
+        item = queue.get_nowait()
+    return items, True
+
+
+def is_large(group: Sequence[Answered]) -> bool:
+    return len(group) == GROUP or sum(item.size for item in group) >= GROUP_BYTES
 
 
 def asked_by(plan: Sequence[Course]) -> list[Asked]:
