@@ -28,7 +28,8 @@ HASHER = f"3+{GREY_DECODER}"
 
 SIDE: dict[Kind, int] = {"phash64": 8, "dhash64": 8, "phash256": 16}  # bits per row and column
 ENLARGED = 4  # imagehash's highfreq_factor: pHash looks at a picture of 32 x 32, or 64 x 64
-GROUP = 32  # pictures transformed together
+GROUP = 32  # pictures transformed together, as long as their files are small
+GROUP_BYTES = 8_000_000
 MANY = 500  # pictures for which starting processes pays
 
 # What mirror=True makes, in this order; photos and tiles are copied so. Variant v is transposed
@@ -149,18 +150,23 @@ def hashed(
     """Return the codes of the pictures in each way."""
     crew = decoders() if len(items) >= MANY else None
 
+    def coded(pictures: Sequence[bytes]) -> list[Row]:
+        if crew is None or not crew.ready:
+            return rows_of(pictures, kind, ways)
+        return [Row(*row) if row else CRASHES for row in crew.each(pictures, [kind, *ways])]
+
     def work(some: Sequence[Item]) -> list[Row]:
-        data, unread = [], {}
+        rows: dict[int, Row] = {}
+        held: dict[int, bytes] = {}
         for place, item in enumerate(some):
             try:
-                data.append(read(item))
+                held[place] = read(item)
             except Unreadable as error:
-                unread[place] = Row(error.reason)
-        if crew is not None and crew.ready:
-            rows = iter([Row(*row) if row else CRASHES for row in crew.each(data, [kind, *ways])])
-        else:
-            rows = iter(rows_of(data, kind, ways))
-        return [unread.get(place) or next(rows) for place in range(len(some))]
+                rows[place] = Row(error.reason)
+            if place == len(some) - 1 or sum(map(len, held.values())) >= GROUP_BYTES:
+                rows |= zip(held, coded(list(held.values())), strict=True)
+                held = {}
+        return [rows[place] for place in range(len(some))]
 
     with ThreadPoolExecutor(THREADS_A_CORE * cores()) as pool:
         groups = [items[at : at + GROUP] for at in range(0, len(items), GROUP)]

@@ -332,3 +332,25 @@ def test_processes_give_the_codes_of_threads_and_a_crash_costs_one_picture(
         assert other.reasons[-1] == "the decoder crashes over it"
         assert not other.codes[-1].any()
     crew.close()
+
+
+def test_large_files_are_held_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    photos = [jpeg(scene(seed, 160, 120)) for seed in range(9)]
+    photos[4], photos[8] = b"no picture", b""
+    together = hash_images(photos, bytes)
+    most = 2 * max(map(len, photos))
+    held: list[int] = []
+    rows_of = hashes.rows_of
+
+    def noting(pictures: list[bytes], *how: object) -> list[hashes.Row]:
+        held.append(sum(map(len, pictures)))
+        return rows_of(pictures, *how)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(hashes, "rows_of", noting)
+    monkeypatch.setattr(hashes, "GROUP_BYTES", max(map(len, photos)))
+    apart = hash_images(photos, bytes)
+
+    assert len(held) > 3
+    assert max(held) <= most
+    assert (together.codes == apart.codes).all()
+    assert together.reasons == apart.reasons
