@@ -7,18 +7,18 @@ tell from the best is taken, and one temperature for its answers; both on traini
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from footwork.folds import Fold
+from footwork.machine import one_thread
 from footwork.models.head import (
-    CHOOSING,
     DEFAULT_VARIANCE,
-    FINAL,
     Probe,
     choose_strength,
-    fits,
+    fit_linear,
     inner_cut,
     smallest_untold,
     standardised,
@@ -28,6 +28,7 @@ from footwork.models.head import (
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int64]
 Linear = tuple[Floats, Floats]  # (d, k) weights and (k,) biases of log odds
+Head = Callable[[Floats, Labels, int], Linear]
 TEMPERATURES = tuple(float(2.0**i) for i in range(-3, 4))  # of scores whose spread is 1
 
 
@@ -39,13 +40,13 @@ def prototypes(rows: Floats, y: Labels, k: int) -> Linear:
 
 def discriminant(rows: Floats, y: Labels, k: int) -> Linear:
     """Linear discriminant analysis with equal priors; the covariance is within classes."""
-    from scipy.linalg import solve
+    from scipy.linalg import cho_factor, cho_solve
     from sklearn.covariance import ledoit_wolf
 
     means = np.stack([rows[y == c].mean(axis=0) for c in range(k)])
     covariance, _ = ledoit_wolf(rows - means[y], assume_centered=True)
     floor = 1e-9 * np.trace(covariance) / len(covariance) + np.finfo(float).tiny
-    weights = solve(covariance + floor * np.eye(len(covariance)), means.T, assume_a="pos")
+    weights = cho_solve(cho_factor(covariance + floor * np.eye(len(covariance))), means.T)
     return weights, -(means * weights.T).sum(axis=1) / 2
 
 
@@ -65,13 +66,6 @@ def margins(rows: Floats, y: Labels, k: int) -> Linear:
     return weights, bias
 
 
-def logistic(strength: float, tolerance: float) -> Callable[[Floats, Labels, int], Linear]:
-    def fit(rows: Floats, y: Labels, _k: int) -> Linear:
-        return next(fits(rows, y, [strength], tolerance))
-
-    return fit
-
-
 def fit_strong(
     X: NDArray[np.floating],  # noqa: N803
     y: Labels,
@@ -83,17 +77,19 @@ def fit_strong(
     inner_folds: int = 5,
 ) -> Probe:
     """Fit the head on all rows given. Arguments, errors and result as in `head.fit_probe`."""
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(limits=1):
+    with one_thread():
         mean, scale, rows, basis = standardised(X, y, k, blocks)
-        strength = choose_strength(rows, y, group, k, seed=seed, inner_folds=inner_folds)
-        heads = (prototypes, discriminant, logistic(strength, FINAL), margins)
-        folds = inner_cut(y, group, k, seed=seed, most=inner_folds)
+        strength, inside = choose_strength(rows, y, group, k, seed=seed, inner_folds=inner_folds)
+        linear: Head = partial(fit_linear, strength=strength)
+        heads: tuple[Head, ...] = (prototypes, discriminant, linear, margins)
         chosen, factor = 2, 1.0  # without inner folds: logistic regression as it is
-        if folds:
-            trying = (prototypes, discriminant, logistic(strength, CHOOSING), margins)
-            chosen, factor = choice([out_of_inner(h, rows, y, k, folds) for h in trying], y, group)
+        if inside is not None:
+            folds = inner_cut(y, group, k, seed=seed, most=inner_folds)
+            scores = [
+                inside if i == 2 else out_of_inner(head, rows, y, k, folds)
+                for i, head in enumerate(heads)
+            ]
+            chosen, factor = choice(scores, y, group)
         weights, bias = heads[chosen](rows, y, k)
         if basis is not None:
             weights = basis @ weights
@@ -101,7 +97,7 @@ def fit_strong(
 
 
 def out_of_inner(
-    head: Callable[[Floats, Labels, int], Linear],
+    head: Head,
     rows: Floats,
     y: Labels,
     k: int,

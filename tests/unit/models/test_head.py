@@ -41,7 +41,7 @@ def fitted_at(
     y: NDArray[np.int64],
     k: int,
 ) -> Probe:
-    monkeypatch.setattr(head, "choose_strength", lambda *_args, **_rest: strength)
+    monkeypatch.setattr(head, "choose_strength", lambda *_args, **_rest: (strength, None))
     return fit_probe(x, y, np.arange(len(y)), k, seed=0)
 
 
@@ -78,8 +78,8 @@ def test_classes_weigh_the_same_however_many_photos_they_have() -> None:
     rows = ((x - x.mean(axis=0)) / np.maximum(x.std(axis=0), 1e-6)).astype(np.float64)
     more = np.concatenate([np.flatnonzero(y == 0), np.repeat(np.flatnonzero(y == 1), 5)])
 
-    few, few_bias = next(head.fits(rows, y, [0.1], 1e-9))
-    many, many_bias = next(head.fits(rows[more], y[more], [0.1 * 40 / len(more)], 1e-9))
+    few, few_bias = head.fit_linear(rows, y, 2, 0.1)
+    many, many_bias = head.fit_linear(rows[more], y[more], 2, 0.1 * 40 / len(more))
 
     assert np.abs(few).max() > 0.1
     assert np.allclose(few, many, atol=1e-6)

@@ -1,5 +1,7 @@
 """Views of a photo, and the vectors of several bases and views as one."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -13,7 +15,14 @@ from footwork.folds import Fold
 from footwork.models.bases import Base
 from footwork.models.contract import InputContract
 from footwork.models.features import FeatureKey
-from footwork.models.head import equal_say, fit_average, fit_head, fit_probe, out_of_fold
+from footwork.models.head import (
+    equal_say,
+    fit_average,
+    fit_head,
+    fit_linear,
+    fit_probe,
+    out_of_fold,
+)
 from footwork.models.networks import Prepared
 from footwork.models.pose import (
     ANKLES,
@@ -33,7 +42,7 @@ from footwork.models.pose import (
 from footwork.models.recipes import BUILT_IN, Recipe, find_recipes
 from footwork.models.runtimes import Network
 from footwork.models.sights import Sight, blocks_of, drawn, sight, views_of
-from footwork.models.strong import discriminant, fit_strong, logistic, margins, prototypes
+from footwork.models.strong import discriminant, fit_strong, margins, prototypes
 from footwork.models.views import CORNERS, REGIONS, VIEWS, cut_out, needs_body, region_box, square
 from footwork.project import Config, RecipeSettings
 
@@ -336,7 +345,7 @@ def test_each_head_of_strong_tells_separated_classes_apart() -> None:
     rng = np.random.default_rng(1)
     y = np.arange(90) % 3
     rows = rng.normal(size=(90, 5)) + 6 * np.eye(3, 5)[y]
-    for head in (prototypes, discriminant, margins, logistic(0.1, 1e-8)):
+    for head in (prototypes, discriminant, margins, partial(fit_linear, strength=0.1)):
         weights, bias = head(rows, y, 3)
         assert ((rows @ weights + bias).argmax(axis=1) == y).mean() > 0.97, head
 
