@@ -363,18 +363,19 @@ def check_file(file: Path, sha256: str) -> None:
 
 
 ARRAYS = ("mean", "scale", "weights", "bias", "strength")
+HIDDEN = ("hidden_weights", "hidden_bias")  # of a head with a layer in front
+MOST_UNITS = 4096
 
 
 def head_bytes(head: Probe) -> bytes:
-    buffer = io.BytesIO()
-    np.savez(
-        buffer,
-        mean=head.mean,
-        scale=head.scale,
-        weights=head.weights,
-        bias=head.bias,
-        strength=np.float64(head.strength),
+    strength = np.array(head.strength, dtype=np.float64)
+    arrays = dict(
+        zip(ARRAYS, (head.mean, head.scale, head.weights, head.bias, strength), strict=True)
     )
+    if head.hidden is not None:
+        arrays |= dict(zip(HIDDEN, head.hidden, strict=True))
+    buffer = io.BytesIO()
+    np.savez(buffer, allow_pickle=False, **arrays)
     return buffer.getvalue()
 
 
@@ -382,15 +383,17 @@ def read_head(folder: Path, facts: ClassifierFacts, size: int) -> Probe:
     """Read the head for vectors of `size` numbers; DataError if it is none."""
     file, classes = folder / HEAD, len(facts.classes)
     check_file(file, facts.files.get(HEAD, ""))
-    shapes = {
-        "mean": (size,), "scale": (size,), "weights": (size, classes), "bias": (classes,),
-        "strength": (),
-    }  # fmt: skip
     try:
         with np.load(file, allow_pickle=False) as arrays:
-            found = {name: arrays[name] for name in ARRAYS}
+            layered = HIDDEN[0] in arrays
+            found = {name: arrays[name] for name in (*ARRAYS, *(HIDDEN if layered else ()))}
     except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile, zlib.error) as error:
         raise DataError(f"{file} is not a head: {error}. Train it again.") from error
+    units = min(found[HIDDEN[1]].size, MOST_UNITS) if layered else size
+    shapes = {
+        "mean": (size,), "scale": (size,), "weights": (units, classes), "bias": (classes,),
+        "strength": (), "hidden_weights": (size, units), "hidden_bias": (units,),
+    }  # fmt: skip
     for name, array in found.items():
         if array.shape != shapes[name] or array.dtype != np.float64 or not finite(array):
             raise DataError(
@@ -398,7 +401,12 @@ def read_head(folder: Path, facts: ClassifierFacts, size: int) -> Probe:
                 f"{array.shape}, it should be finite float64 {shapes[name]}. Train it again."
             )
     return Probe(
-        found["mean"], found["scale"], found["weights"], found["bias"], float(found["strength"])
+        found["mean"],
+        found["scale"],
+        found["weights"],
+        found["bias"],
+        float(found["strength"]),
+        (found[HIDDEN[0]], found[HIDDEN[1]]) if layered else None,
     )
 
 

@@ -5,13 +5,14 @@ import io
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from command_line import footwork
-from footwork.classifier import Classifier, photos_in
+from footwork.classifier import Classifier, head_bytes, photos_in, read_facts, read_head
 from footwork.errors import DataError
 from footwork.files import sha256_of
 from footwork.images import encode_jpeg
@@ -193,6 +194,9 @@ def test_a_head_of_another_shape_or_a_pickle_is_refused(project: Path, tmp_path:
         "shape": good | {"mean": good["mean"][:-1]},
         "nan": good | {"bias": good["bias"] * np.nan},
         "object": good | {"bias": np.array([print, None], dtype=object)},
+        "half a layer": good | {"hidden_weights": np.zeros((len(good["mean"]), 2))},
+        "layer": good
+        | {"hidden_weights": np.zeros((len(good["mean"]), 3)), "hidden_bias": np.zeros(2)},
     }
     for name, changed in cases.items():
         folder = shutil.copytree(project / "classifiers/first", tmp_path / name)
@@ -201,6 +205,23 @@ def test_a_head_of_another_shape_or_a_pickle_is_refused(project: Path, tmp_path:
         edit("files", facts["files"] | {"head.npz": sha256_of(folder / "head.npz")})(folder)
         with pytest.raises(DataError, match=r"head\.npz is not"):
             Classifier.load(folder)
+
+
+def test_a_head_with_a_layer_in_front_is_kept_as_it_is(project: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(project / "classifiers/first", tmp_path / "layered")
+    with np.load(folder / "head.npz") as arrays:
+        size = len(arrays["mean"])
+    plain = read_head(folder, read_facts(folder), size)
+    rng = np.random.default_rng(0)
+    layer = (rng.normal(size=(len(plain.mean), 4)), rng.normal(size=4))
+    layered = replace(plain, weights=rng.normal(size=(4, len(plain.bias))), hidden=layer)
+    (folder / "head.npz").write_bytes(head_bytes(layered))
+    facts = json.loads((folder / "classifier.json").read_text())
+    edit("files", facts["files"] | {"head.npz": sha256_of(folder / "head.npz")})(folder)
+    rows = rng.normal(size=(5, len(plain.mean)))
+    found = read_head(folder, read_facts(folder), size).predict_proba(rows)
+    assert np.array_equal(found, layered.predict_proba(rows))
+    assert not np.allclose(found, plain.predict_proba(rows))
 
 
 def test_where_there_is_no_classifier_it_says_how_to_make_one(tmp_path: Path) -> None:

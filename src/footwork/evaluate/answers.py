@@ -17,7 +17,7 @@ from footwork.files import write_bytes
 from footwork.folds import Fold
 from footwork.machine import library_versions
 from footwork.models.features import Features
-from footwork.models.head import fit_head, out_of_fold
+from footwork.models.head import METHOD, fit_head, out_of_fold
 from footwork.models.recipes import Recipe
 from footwork.models.sights import Sight, blocks_of
 from footwork.predictions import FAILED, NO_ANSWER, OK, EntryName, Predictions
@@ -54,7 +54,7 @@ def entry_digest(sights: Sequence[Sight], recipe: Recipe, settings: CompareSetti
         ],
         recipe.model_dump(mode="json"),
         [c.folds, c.repeats, c.seed] if c.split == "cv" else [c.split, c.seed],
-        footwork.__version__,
+        [footwork.__version__, METHOD],
         library_versions(("scikit-learn", "numpy", "scipy")),
     ]
     return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()[:12]

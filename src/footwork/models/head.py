@@ -30,6 +30,7 @@ from footwork.models.logistic import along
 # answers to noise (macro-F1 0.326 for 0.332; five bases, 67 climbing photos, 20 x 5 folds). On
 # 396 photos of ants and bees 10 to 1000 was chosen.
 VARIANCES = tuple(float(10.0 ** (i / 2)) for i in range(1, 9))
+METHOD = 2  # raise it when a head changes: answers that are kept are of the method before
 DEFAULT_VARIANCE = 10.0  # where the photos allow no inner folds
 # How far the mean loss may lie above the lowest: probabilities to 1e-4 and to 1e-6.
 CHOOSING, FINAL = 1e-7, 1e-11
@@ -39,7 +40,8 @@ CHOOSING, FINAL = 1e-7, 1e-11
 class Probe:
     """A fitted head. mean, scale: (d,); weights: (d, k); bias: (k,), all float64.
 
-    strength: the chosen C; the larger, the weaker the penalty.
+    strength: the chosen C; the larger, the weaker the penalty. hidden: the weights (d, h) and
+    biases (h,) of a layer of rectified units in front, weights being (h, k) then; None: none.
     """
 
     mean: NDArray[np.float64]
@@ -47,6 +49,7 @@ class Probe:
     weights: NDArray[np.float64]
     bias: NDArray[np.float64]
     strength: float
+    hidden: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
 
     def predict_proba(self, X: NDArray[np.floating]) -> NDArray[np.float64]:  # noqa: N803
         """Return class probabilities, (n, k) float64, rows sum to 1. X: (n, d), finite."""
@@ -58,9 +61,10 @@ class Probe:
     def scores(self, X: NDArray[np.floating]) -> NDArray[np.float64]:  # noqa: N803
         """Return log odds up to a constant per row, (n, k) float64."""
         check_finite(X)
-        scores: NDArray[np.float64] = (
-            (X.astype(np.float64) - self.mean) / self.scale
-        ) @ self.weights + self.bias
+        rows = (X.astype(np.float64) - self.mean) / self.scale
+        if self.hidden is not None:
+            rows = np.maximum(rows @ self.hidden[0] + self.hidden[1], 0)
+        scores: NDArray[np.float64] = rows @ self.weights + self.bias
         return scores
 
 
@@ -73,6 +77,7 @@ def fit_probe(
     seed: int,
     inner_folds: int = 5,
     blocks: Sequence[int] = (),
+    draws: int = 1,
 ) -> Probe:
     """Fit the head on all rows given.
 
@@ -80,10 +85,13 @@ def fit_probe(
     photos that belong together; rows in a fixed order (by image), since the inner folds
     follow it. seed: of the inner folds, at least 0. Same arguments, same bits, however
     many processor cores there are. blocks: the sizes of the parts of a row, () for one part.
+    draws: how many rows each photo has, at least 1; they count as one photo's evidence.
 
     Raises DataError for values that are not finite and for a class without a photo.
     """
-    return fit_probe_inside(X, y, group, k, seed=seed, inner_folds=inner_folds, blocks=blocks)[0]
+    return fit_probe_inside(
+        X, y, group, k, seed=seed, inner_folds=inner_folds, blocks=blocks, draws=draws
+    )[0]
 
 
 def fit_probe_inside(
@@ -95,11 +103,14 @@ def fit_probe_inside(
     seed: int,
     inner_folds: int,
     blocks: Sequence[int],
+    draws: int,
 ) -> tuple[Probe, NDArray[np.float64] | None]:
     """Return the head of `fit_probe`, and the inner scores of `choose_strength`."""
     with one_thread():
         mean, scale, rows, basis = standardised(X, y, k, blocks)
-        strength, inside = choose_strength(rows, y, group, k, seed=seed, inner_folds=inner_folds)
+        strength, inside = choose_strength(
+            rows, y, group, k, seed=seed, inner_folds=inner_folds, draws=draws
+        )
         weights, bias = fit_linear(rows, y, k, strength)
         if basis is not None:
             weights = basis @ weights
@@ -150,6 +161,7 @@ def fit_average(
     seed: int,
     blocks: Sequence[int],
     inner_folds: int = 5,
+    draws: int = 1,
 ) -> Probe:
     """Fit a probe per block and add up their log odds. Arguments as in `fit_probe`.
 
@@ -160,7 +172,9 @@ def fit_average(
     parts = [X[:, a:b] for a, b in pairwise(edges)]
     with one_thread():
         fitted = [
-            fit_probe_inside(part, y, group, k, seed=seed, inner_folds=inner_folds, blocks=())
+            fit_probe_inside(
+                part, y, group, k, seed=seed, inner_folds=inner_folds, blocks=(), draws=draws
+            )
             for part in parts
         ]
     heads = [head for head, _ in fitted]
@@ -205,6 +219,7 @@ class Fit(Protocol):
         *,
         seed: int,
         blocks: Sequence[int],
+        draws: int,
     ) -> Probe: ...
 
 
@@ -232,11 +247,12 @@ def fit_head(
         "average": fit_average,
         "strong": fit_strong,
     }
+    draws = 1
     if bank is not None:
-        times = 1 + len(bank)
+        draws += len(bank)
         X = np.concatenate([X, *bank])  # noqa: N806
-        y, group = np.tile(y, times), np.tile(group, times)
-    return fits_of[kind](X, y, group, k, seed=seed, blocks=parts)
+        y, group = np.tile(y, draws), np.tile(group, draws)
+    return fits_of[kind](X, y, group, k, seed=seed, blocks=parts, draws=draws)
 
 
 def out_of_fold(
@@ -303,6 +319,7 @@ def choose_strength(
     *,
     seed: int,
     inner_folds: int,
+    draws: int = 1,
 ) -> tuple[float, NDArray[np.float64] | None]:
     """Return the smallest C that inner folds cannot tell from the best one, and what they say.
 
@@ -325,7 +342,7 @@ def choose_strength(
     fewer than 2, DEFAULT_VARIANCE and None. The standardisation has seen the inner test rows (not
     their labels); it has not seen the outer ones.
     """
-    length = max(float((rows**2).sum()) / len(rows), 1.0)
+    length = draws * max(float((rows**2).sum()) / len(rows), 1.0)
     folds = inner_cut(y, group, k, seed=seed, most=inner_folds)
     if not folds:
         return DEFAULT_VARIANCE / length, None

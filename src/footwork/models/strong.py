@@ -1,12 +1,15 @@
-"""The head of the recipe `strong`: which linear head, and how sure of itself, inner folds choose.
+"""The head of the recipe `strong`: which one, and how sure of itself, inner folds choose.
 
 From the simplest to the most flexible: class means (prototypes), discriminant analysis with the
 shrunk covariance of Ledoit and Wolf (2004, doi:10.1016/S0047-259X(03)00096-4), logistic
-regression as in `probe`, a linear support vector machine. The simplest that inner folds cannot
-tell from the best is taken, and one temperature for its answers; both on training photos alone.
+regression as in `probe`, a linear support vector machine, a small network. The simplest that inner
+folds cannot tell from the best is taken, and one temperature for its answers; both on training
+photos alone.
 """
 
+import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -27,18 +30,44 @@ from footwork.models.head import (
 
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int64]
-Linear = tuple[Floats, Floats]  # (d, k) weights and (k,) biases of log odds
-Head = Callable[[Floats, Labels, int], Linear]
 TEMPERATURES = tuple(float(2.0**i) for i in range(-3, 4))  # of scores whose spread is 1
+UNITS, AXES = 32, 64  # of the small network: hidden units, principal axes that it sees
 
 
-def prototypes(rows: Floats, y: Labels, k: int) -> Linear:
+@dataclass(frozen=True)
+class Layers:
+    """Log odds of standardised rows. weights: (d, k); bias: (k,); hidden: see `head.Probe`."""
+
+    weights: Floats
+    bias: Floats
+    hidden: tuple[Floats, Floats] | None = None
+
+    def scores(self, rows: Floats) -> Floats:
+        if self.hidden is not None:
+            rows = np.maximum(rows @ self.hidden[0] + self.hidden[1], 0)
+        found: Floats = rows @ self.weights + self.bias
+        return found
+
+    def behind(self, basis: Floats) -> "Layers":
+        """Return the same for rows that are turned by a (d, n) basis first."""
+        if self.hidden is None:
+            return replace(self, weights=basis @ self.weights)
+        return replace(self, hidden=(basis @ self.hidden[0], self.hidden[1]))
+
+    def times(self, factor: float) -> "Layers":
+        return replace(self, weights=factor * self.weights, bias=factor * self.bias)
+
+
+Head = Callable[[Floats, Labels, int], Layers]
+
+
+def prototypes(rows: Floats, y: Labels, k: int) -> Layers:
     """The nearest class mean."""
     means = np.stack([rows[y == c].mean(axis=0) for c in range(k)])
-    return means.T.copy(), -(means**2).sum(axis=1) / 2
+    return Layers(means.T.copy(), -(means**2).sum(axis=1) / 2)
 
 
-def discriminant(rows: Floats, y: Labels, k: int) -> Linear:
+def discriminant(rows: Floats, y: Labels, k: int) -> Layers:
     """Linear discriminant analysis with equal priors; the covariance is within classes."""
     from scipy.linalg import cho_factor, cho_solve
     from sklearn.covariance import ledoit_wolf
@@ -47,23 +76,54 @@ def discriminant(rows: Floats, y: Labels, k: int) -> Linear:
     covariance, _ = ledoit_wolf(rows - means[y], assume_centered=True)
     floor = 1e-9 * np.trace(covariance) / len(covariance) + np.finfo(float).tiny
     weights = cho_solve(cho_factor(covariance + floor * np.eye(len(covariance))), means.T)
-    return weights, -(means * weights.T).sum(axis=1) / 2
+    return Layers(weights, -(means * weights.T).sum(axis=1) / 2)
 
 
-def margins(rows: Floats, y: Labels, k: int) -> Linear:
+def linear(rows: Floats, y: Labels, k: int, *, strength: float) -> Layers:
+    return Layers(*fit_linear(rows, y, k, strength))
+
+
+def margins(rows: Floats, y: Labels, k: int, *, draws: int = 1) -> Layers:
     """A linear support vector machine per class against the others, classes balanced."""
     from sklearn.svm import LinearSVC
 
     length = max(float((rows**2).sum()) / len(rows), 1.0)
     model = LinearSVC(
-        C=DEFAULT_VARIANCE / length, class_weight="balanced", dual=True, random_state=0,
+        C=DEFAULT_VARIANCE / (draws * length), class_weight="balanced", dual=True, random_state=0,
         max_iter=5000, tol=1e-3,
     )  # fmt: skip
     weights, bias = np.empty((rows.shape[1], k)), np.empty(k)
     for c in range(k):
         model.fit(rows, y == c)
         weights[:, c], bias[c] = model.coef_[0], model.intercept_[0]
-    return weights, bias
+    return Layers(weights, bias)
+
+
+def network(rows: Floats, y: Labels, k: int, *, draws: int = 1) -> Layers:
+    """One layer of rectified units on the rows' first principal axes, classes balanced.
+
+    The axes are scaled to a mean square of 1. Of the penalties 1, 3, 10 and 30 this one was best or
+    near it on climbing photos, on ants and bees, and on a table where only the product of two
+    columns tells (log loss 0.61, logistic regression 0.76).
+    """
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.neural_network import MLPClassifier
+
+    _, axes = np.linalg.eigh(rows.T @ rows)
+    axes = axes[:, ::-1][:, :AXES]
+    seen = rows @ axes
+    size = max(float(np.sqrt((seen**2).mean())), np.finfo(float).tiny)
+    model = MLPClassifier(
+        (UNITS,), solver="lbfgs", alpha=draws * DEFAULT_VARIANCE, max_iter=200, random_state=0
+    )
+    with warnings.catch_warnings():  # it may stop before it has settled: so does early stopping
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        balance = (len(y) / (k * np.bincount(y, minlength=k)))[y]
+        model.fit(seen / size, y, sample_weight=balance)
+    (first, last), (offset, bias) = model.coefs_, model.intercepts_
+    if k == 2:  # one column of log odds; halves keep it symmetric
+        last, bias = np.hstack([-last, last]) / 2, np.concatenate([-bias, bias]) / 2
+    return Layers(last, bias, (axes @ first / size, offset))
 
 
 def fit_strong(
@@ -75,25 +135,31 @@ def fit_strong(
     seed: int,
     blocks: Sequence[int] = (),
     inner_folds: int = 5,
+    draws: int = 1,
 ) -> Probe:
     """Fit the head on all rows given. Arguments, errors and result as in `head.fit_probe`."""
     with one_thread():
         mean, scale, rows, basis = standardised(X, y, k, blocks)
-        strength, inside = choose_strength(rows, y, group, k, seed=seed, inner_folds=inner_folds)
-        linear: Head = partial(fit_linear, strength=strength)
-        heads: tuple[Head, ...] = (prototypes, discriminant, linear, margins)
+        strength, inside = choose_strength(
+            rows, y, group, k, seed=seed, inner_folds=inner_folds, draws=draws
+        )
+        logistic: Head = partial(linear, strength=strength)
+        others: tuple[Head, ...] = (
+            prototypes,
+            discriminant,
+            partial(margins, draws=draws),
+            partial(network, draws=draws),
+        )
+        heads = (*others[:2], logistic, *others[2:])
         chosen, factor = 2, 1.0  # without inner folds: logistic regression as it is
         if inside is not None:
             folds = inner_cut(y, group, k, seed=seed, most=inner_folds)
-            scores = [
-                inside if i == 2 else out_of_inner(head, rows, y, k, folds)
-                for i, head in enumerate(heads)
-            ]
-            chosen, factor = choice(scores, y, group)
-        weights, bias = heads[chosen](rows, y, k)
+            scores = [out_of_inner(head, rows, y, k, folds) for head in others]
+            chosen, factor = choice([*scores[:2], inside, *scores[2:]], y, group)
+        fitted = heads[chosen](rows, y, k).times(factor)
         if basis is not None:
-            weights = basis @ weights
-    return Probe(mean, scale, factor * weights, factor * bias, strength)
+            fitted = fitted.behind(basis)
+    return Probe(mean, scale, fitted.weights, fitted.bias, strength, fitted.hidden)
 
 
 def out_of_inner(
@@ -105,8 +171,7 @@ def out_of_inner(
 ) -> Floats:
     scores = np.empty((len(y), k))
     for fold in folds:
-        weights, bias = head(rows[fold.train], y[fold.train], k)
-        scores[fold.test] = rows[fold.test] @ weights + bias
+        scores[fold.test] = head(rows[fold.train], y[fold.train], k).scores(rows[fold.test])
     return scores
 
 

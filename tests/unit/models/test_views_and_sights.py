@@ -19,7 +19,6 @@ from footwork.models.head import (
     equal_say,
     fit_average,
     fit_head,
-    fit_linear,
     fit_probe,
     out_of_fold,
 )
@@ -42,7 +41,7 @@ from footwork.models.pose import (
 from footwork.models.recipes import BUILT_IN, Recipe, find_recipes
 from footwork.models.runtimes import Network
 from footwork.models.sights import Sight, blocks_of, drawn, sight, views_of
-from footwork.models.strong import discriminant, fit_strong, margins, prototypes
+from footwork.models.strong import discriminant, fit_strong, linear, margins, network, prototypes
 from footwork.models.views import CORNERS, REGIONS, VIEWS, cut_out, needs_body, region_box, square
 from footwork.project import Config, RecipeSettings
 
@@ -318,7 +317,9 @@ def test_the_bank_is_trained_on_with_its_photos_own_labels() -> None:
     rows, y, group = two_blocks(60, 2.0, seed=7)
     bank = np.stack([rows + 0.01, rows - 0.01])
     head = fit_head("probe", rows, y, group, 3, seed=0, bank=bank)
-    same = fit_probe(np.concatenate([rows, *bank]), np.tile(y, 3), np.tile(group, 3), 3, seed=0)
+    same = fit_probe(
+        np.concatenate([rows, *bank]), np.tile(y, 3), np.tile(group, 3), 3, seed=0, draws=3
+    )
     np.testing.assert_array_equal(head.weights, same.weights)
 
 
@@ -345,9 +346,39 @@ def test_each_head_of_strong_tells_separated_classes_apart() -> None:
     rng = np.random.default_rng(1)
     y = np.arange(90) % 3
     rows = rng.normal(size=(90, 5)) + 6 * np.eye(3, 5)[y]
-    for head in (prototypes, discriminant, margins, partial(fit_linear, strength=0.1)):
-        weights, bias = head(rows, y, 3)
-        assert ((rows @ weights + bias).argmax(axis=1) == y).mean() > 0.97, head
+    for head in (prototypes, discriminant, margins, network, partial(linear, strength=0.1)):
+        assert (head(rows, y, 3).scores(rows).argmax(axis=1) == y).mean() > 0.97, head
+
+
+def crossed(n: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Only the product of two columns tells the classes apart: no line can."""
+    rng = np.random.default_rng(5)
+    rows = rng.normal(size=(n, 20))
+    y = (rows[:, 0] * rows[:, 1] > 0).astype(np.int64)
+    rows[:, :2] *= 5
+    return rows.astype(np.float32), y
+
+
+@pytest.mark.parametrize("d", [20, 400])
+def test_strong_takes_a_network_where_no_line_will_do(d: int) -> None:
+    """With more columns than photos, too, where rows are turned first."""
+    rows, y = crossed(500)
+    wide = rows @ np.linalg.qr(np.random.default_rng(0).normal(size=(d, d)))[0][:20]
+    group = np.arange(500)
+    head = fit_strong(wide[:300], y[:300], group[:300], 2, seed=0)
+    assert head.hidden is not None
+    assert head.hidden[0].shape[0] == d
+    assert (head.predict_proba(wide[300:]).argmax(axis=1) == y[300:]).mean() > 0.6
+    again = fit_strong(wide[:300], y[:300], group[:300], 2, seed=0)
+    assert again.weights.tobytes() == head.weights.tobytes()
+
+
+def test_photos_drawn_several_times_are_no_more_evidence() -> None:
+    """Every photo five times over gives the head of one time, if it is said so."""
+    rows, y, group = two_blocks(60, 1.0, seed=11)
+    one = fit_probe(rows, y, group, 3, seed=0)
+    five = fit_probe(np.tile(rows, (5, 1)), np.tile(y, 5), np.tile(group, 5), 3, seed=0, draws=5)
+    np.testing.assert_allclose(five.predict_proba(rows), one.predict_proba(rows), atol=1e-5)
 
 
 def test_lda_is_that_of_sklearn() -> None:
@@ -357,7 +388,8 @@ def test_lda_is_that_of_sklearn() -> None:
     y = np.arange(60) % 3
     rows = rng.normal(size=(60, 12)) + np.eye(3, 12)[y]
     rows -= np.stack([rows[y == c].mean(0) for c in range(3)]).mean(0)
-    weights, bias = discriminant(rows, y, 3)
+    found = discriminant(rows, y, 3)
+    weights, bias = found.weights, found.bias
     from sklearn.covariance import LedoitWolf
 
     reference = LinearDiscriminantAnalysis(
