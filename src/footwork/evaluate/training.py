@@ -36,7 +36,7 @@ from footwork.models.recipes import Recipe
 from footwork.models.runtimes import runtime_name
 from footwork.models.seed import SeedSettings, validation_split
 from footwork.models.sights import Sight
-from footwork.models.trainable import Trainable, trainable, training_keras
+from footwork.models.trainable import Trainable, trainable, training_keras, why_not
 from footwork.models.views import square
 from footwork.predictions import EntryName, Predictions
 from footwork.progress import Advance, Progress
@@ -75,19 +75,36 @@ def train_entries(
     catalog: Catalog,
     progress: Progress,
 ) -> list[TrainedEntry]:
-    """Train every base with every recipe that trains. Raises UsageError for joined bases."""
-    found = []
-    for recipe in recipes:
-        if recipe.training is None:
+    """Train every base that can be trained with every recipe that trains.
+
+    Others are left out and named, where one is left. Raises UsageError for joined bases,
+    DataError for bases that cannot be trained, if there are no others.
+    """
+    training = [recipe for recipe in recipes if recipe.training is not None]
+    if not training:
+        return []
+    able = [together[0] for together in bases if not unable(together)]
+    for together in bases:
+        if not (reason := unable(together)):
             continue
-        for base, *others in bases:
-            if others:
-                raise UsageError(
-                    f"The recipe {recipe.name} trains one network at a time; leave bases joined "
-                    "by + to other recipes."
-                )
-            found.append(train_entry(base, recipe, plan, project, catalog, progress))
-    return found
+        if not able:
+            raise (DataError if len(together) == 1 else UsageError)(reason)
+        names = " and ".join(recipe.name for recipe in training)
+        progress.say(f"{names}: without {'+'.join(base.name for base in together)}. {reason}")
+    return [
+        train_entry(base, recipe, plan, project, catalog, progress)
+        for recipe, base in itertools.product(training, able)
+    ]
+
+
+def unable(together: tuple[Base, ...]) -> str | None:
+    """Say why these bases cannot be trained, None if they can."""
+    if len(together) > 1:
+        return (
+            "One network is trained at a time; leave bases joined by + to recipes on their "
+            "features, such as probe."
+        )
+    return why_not(together[0])
 
 
 def train_entry(

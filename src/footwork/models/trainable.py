@@ -86,12 +86,31 @@ def check_backend(name: str) -> None:
         )
 
 
+def why_not(base: Base) -> str | None:
+    """Say why a base cannot be trained through, None if it can."""
+    if base.kind in ("lite", "keras"):
+        return None
+    if base.kind != "file":
+        return (
+            f"{base.name} is no network that can be trained further here; use an "
+            "EfficientNet-Lite, a base of keras.applications, or a .keras file."
+        )
+    if base.weights.lower().endswith(".onnx"):
+        return (
+            f"The base {base.name} is an ONNX file ({Path(base.weights).name}), which Keras cannot "
+            "train through. Save the network as .keras, or use a recipe on its features: probe."
+        )
+    return None
+
+
 def trainable(keras: Any, base: Base, side: int | None, seed: int = 0) -> Trainable:
     """Build `base` in Keras for pictures of `side` (its own if None) and fill in its weights.
 
     A network of the user's keeps the side of its contract. Raises DataError for a base that
     Keras cannot train through, and what finding the weights raises.
     """
+    if (reason := why_not(base)) is not None:
+        raise DataError(reason)
     contract = base.contract.model_copy(update={"layout": "nhwc"})
     if base.kind == "file":
         return of_file(keras, base)
@@ -101,11 +120,6 @@ def trainable(keras: Any, base: Base, side: int | None, seed: int = 0) -> Traina
         facts = LITE[base.name]
         model = build_lite(keras, base.name, contract.side)
         return Trainable(model, contract, "verified", facts.sha256, facts.megabytes, ())
-    if base.kind != "keras":
-        raise DataError(
-            f"{base.name} is no network that can be trained further here; use an "
-            "EfficientNet-Lite, a base of keras.applications, or a .keras file."
-        )
     known = replace(base.keras, contract=contract)
     model = keras_networks.build(keras, known, seed)
     megabytes = 4 * known.parameters / 1e6
@@ -126,11 +140,6 @@ def trainable(keras: Any, base: Base, side: int | None, seed: int = 0) -> Traina
 
 def of_file(keras: Any, base: Base) -> Trainable:
     file = Path(base.weights)
-    if file.suffix.lower() == ".onnx":
-        raise DataError(
-            f"The base {base.name} is an ONNX file ({file.name}), which Keras cannot train "
-            "through. Save the network as .keras, or use a recipe on its features: probe."
-        )
     model = keras_networks.open_model(keras, base.name, file, base.contract)
     untrained = keras_networks.never_trained(model)
     notes = () if untrained is None else (f"{base.name}: {untrained}: it was never trained.",)
