@@ -24,7 +24,8 @@ pytestmark = [pytest.mark.shared, pytest.mark.slow]
 
 TRAIN, TEST, NEW = 25, 52, 15  # photos of each class
 FEW = 20  # of each class, where a script is tried on photos
-SEED = 4
+# Another seed draws other photos and plants elsewhere; docs/results.md says what ten of them gave.
+SEED = int(os.environ.get("FOOTWORK_PLANT_SEED", "4"))
 
 
 def encoded(image: Image.Image, form: str = "JPEG", artist: str = "", quality: int = 90) -> bytes:

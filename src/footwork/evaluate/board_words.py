@@ -106,12 +106,20 @@ class Findings:
         ]
 
     def broken_contracts(self) -> list[str]:
-        """Say what each broken contract costs against the right one, where that was run too."""
+        """Say what each broken contract costs against the right one, where that was run too.
+
+        Where it was not, as for a recipe that has wrong inputs by its own choice: how far it is
+        from the best.
+        """
         said = []
         for title, entry in sorted((self.titles[one.entry], one.entry) for one in self.entries):
             ending = broken(title)
             right = [e for e, name in self.titles.items() if name == title.removesuffix(ending)]
-            if not ending or len(right) != 1:
+            if not ending:
+                continue
+            if len(right) != 1:
+                if not broken(self.titles[self.contenders[0]]):
+                    said.append(self.unranked(title, entry))
                 continue
             cost = self.bootstrap.difference(right[0], entry)
             fed = f"Feeding {self.titles[right[0]]} {BROKEN[ending]}"
@@ -124,6 +132,16 @@ class Findings:
                 gain = difference_in_words(self.bootstrap.difference(entry, right[0]))
                 said.append(f"{fed} gains {gain}, which it should not: check its contract.")
         return said
+
+    def unranked(self, title: str, entry: str) -> str:
+        best = self.contenders[0]
+        gap = self.bootstrap.difference(best, entry)
+        told = "cannot be told apart from" if covers_zero(gap) else "differs from"
+        return (
+            f"{title} has inputs other than its base model was trained on, so it is not ranked. On "
+            f"the same folds it {told} {self.titles[best]}, whose score less its own is "
+            f"{difference_in_words(gap)}."
+        )
 
     def error(self) -> float:
         """The standard error of the difference between the best two, 0 where there is none."""

@@ -10,7 +10,13 @@ from sklearn.metrics import log_loss
 from answer_tables import answer_table, noisy
 from footwork.errors import DataError
 from footwork.evaluate.intervals import GroupBootstrap, Kind
-from footwork.evaluate.leaderboard import floors_of, leaderboard, reference, two
+from footwork.evaluate.leaderboard import (
+    difference_in_words,
+    floors_of,
+    leaderboard,
+    reference,
+    two,
+)
 from footwork.evaluate.tiers import holm
 from footwork.predictions import Predictions
 from footwork.records import Leaderboard
@@ -342,6 +348,21 @@ def test_a_broken_contract_that_wins_is_suspicious_and_never_the_best() -> None:
     assert said[0].startswith("lite0 · probe scores ")
     assert "gains 0." in said[2]
     assert said[2].endswith("which it should not: check its contract.")
+
+
+@pytest.mark.parametrize(("right", "told"), [(0.9, "differs from"), (0.5, "cannot be told apart")])
+def test_wrong_inputs_that_a_recipe_chose_are_paired_with_the_best(right: float, told: str) -> None:
+    """As in `seed`: its base has no right row of that recipe to be held against."""
+    table = answer_table(
+        LABEL, {UNIT: noisy(LABEL, 0.5), "s": noisy(LABEL, right, seed=1)}, classes=CLASSES
+    )
+    made = board(table, TITLES)
+    assert len(made.pairs) == 0  # not ranked
+    (sentence,) = [one for one in made.sentences if "is not ranked" in one]
+    assert sentence.startswith("lite0 · probe [unit-range] has inputs other than")
+    assert told in sentence
+    gap = GroupBootstrap(table, kind="recipe", seed=12).difference("s", UNIT)
+    assert f"base_s · probe, whose score less its own is {difference_in_words(gap)}" in sentence
 
 
 def test_a_broken_contract_alone() -> None:
