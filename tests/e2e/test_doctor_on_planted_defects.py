@@ -22,7 +22,7 @@ from footwork.verbs import patients
 
 pytestmark = [pytest.mark.shared, pytest.mark.slow]
 
-TRAIN, TEST, NEW = 25, 52, 15  # photos of each class
+TRAIN, TEST, NEW = 60, 52, 15  # photos of each class
 FEW = 20  # of each class, where a script is tried on photos
 # Another seed draws other photos and plants elsewhere; docs/results.md says what ten of them gave.
 SEED = int(os.environ.get("FOOTWORK_PLANT_SEED", "4"))
@@ -119,11 +119,11 @@ def plant_test_size(folder: Path) -> None:
 
 
 def plant_unstratified(folder: Path) -> None:
-    for photo in some(folder, "train/ants", 22):
+    for photo in some(folder, "train/ants", 50):
         photo.rename(folder / "test" / "ants" / photo.name)
 
 
-def plant_labels(folder: Path, each: int = 3) -> None:
+def plant_labels(folder: Path, each: int = 4) -> None:
     for part in ("train", "test"):
         ants, bees = some(folder, f"{part}/ants", each), some(folder, f"{part}/bees", each)
         for photo in ants:
@@ -140,7 +140,7 @@ def plant_format(folder: Path) -> None:
 
 
 def plant_author(folder: Path) -> None:
-    for photo in sorted(folder.rglob("ants/*.jpg"))[: int(0.9 * (TRAIN + TEST))]:
+    for photo in sorted(folder.rglob("ants/*.jpg"))[: int(0.9 * (TRAIN + TEST)) + 1]:
         data = photo.read_bytes()
         exif = Image.Exif()
         exif[0x013B] = "Anna"
@@ -162,7 +162,7 @@ def plant_text(folder: Path) -> None:
         )  # fmt: skip
         return image
 
-    for photo in some(folder, "train/bees", 15) + some(folder, "test/bees", 30):
+    for photo in some(folder, "train/bees", 15) + some(folder, "test/bees", 10):
         edit(photo, titled)
 
 
@@ -172,7 +172,7 @@ PLANTS: dict[str, tuple[str, Callable[[Path], None]]] = {
     "test size": ("test_size", plant_test_size),
     "unstratified": ("unstratified", plant_unstratified),
     "labels": ("labels", plant_labels),
-    "more labels": ("labels", functools.partial(plant_labels, each=4)),
+    "more labels": ("labels", functools.partial(plant_labels, each=6)),
     "format": ("shortcut", plant_format),
     "author": ("shortcut", plant_author),
     "text": ("text", plant_text),
@@ -243,16 +243,18 @@ def test_one_planted_defect_is_found_and_no_other(
             if not (places["clean"] / photo.relative_to(folder)).exists()
         }
         listed = {path.split(" (")[0].rsplit("/", 1)[1] for path in finding.photos}
-        assert len(moved) == 12
-        assert len(moved & listed) >= 6
-        assert len(listed - moved) <= 3
+        assert len(moved) == 16
+        assert len(moved & listed) >= 8  # by chance: one
+        assert len(listed - moved) <= 4
     if name == "text":
         assert finding.cost is not None
         assert "left out" in finding.cost_words
 
 
 def test_all_defects_together_are_found(places: dict[str, Path]) -> None:
-    names = ("copies", "conflicts", "test size", "more labels", "unstratified", "text", "format")
+    # Those that move or remove photos first: copies are to be on both sides in the end. Wrong
+    # labels of copies and of photos with lettering are not seen as such, so there are more.
+    names = ("conflicts", "test size", "unstratified", "copies", "more labels", "text", "format")
     folder = planted(places, *names)
     grey = places["top"] / "grey"
     for photo in sorted(places["new"].rglob("*.jpg")):
@@ -288,13 +290,15 @@ def test_a_bad_script_is_found_and_its_wrong_input_is_tried(places: dict[str, Pa
     assert "these 20 test photos" in size.evidence[0]
 
 
-def test_a_flip_that_turns_one_class_into_another_is_found(places: dict[str, Path]) -> None:
+def test_a_flip_that_turns_one_class_into_another_is_found(
+    places: dict[str, Path], shared: Path
+) -> None:
     """Upright and upside-down photos: a vertical flip in the augmentation makes labels wrong.
 
     That a horizontal flip of ants and bees is fine is seen with the fair script above.
     """
     folder = places["top"] / "turned"
-    photos = sorted(places["clean"].rglob("*.jpg"))
+    photos = sorted((shared / "data" / "hymenoptera").rglob("*.jpg"))  # all: it is hard to see
     for name in ("upright", "turned"):
         (folder / name).mkdir(parents=True)
     for i, photo in enumerate(photos):
@@ -302,7 +306,7 @@ def test_a_flip_that_turns_one_class_into_another_is_found(places: dict[str, Pat
             with Image.open(photo) as image:
                 (folder / "turned" / photo.name).write_bytes(encoded(ImageOps.flip(image)))
         else:
-            os.link(photo, folder / "upright" / photo.name)
+            shutil.copy(photo, folder / "upright" / photo.name)
     found = found_in(folder, places, script={"flip": "vertical"})
 
     assert "augmentation" in checks(found), [one.said for one in found.looked]

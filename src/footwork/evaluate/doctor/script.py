@@ -225,6 +225,8 @@ def tried(name: str, edit: Edit, patient: Patient) -> Finding | Looked:
         f"after {name} ({edit.name}) {moved:.0%} of the answers change; macro-F1 "
         f"{two(before.value)} before, {two(after.value)} after: {difference_in_words(gap)}"
     )
+    if gap.low <= BREAKS and before.low <= 1 / len(patient.classes):
+        return not_checked("augmentation", f"{said}. A model that can hardly tell says little.")
     if gap.low <= BREAKS:
         return fine("augmentation", f"{said}.")
     return Finding(
