@@ -245,7 +245,7 @@ def test_one_planted_defect_is_found_and_no_other(
         listed = {path.split(" (")[0].rsplit("/", 1)[1] for path in finding.photos}
         assert len(moved) == 16
         assert len(moved & listed) >= 8  # by chance: one
-        assert len(listed - moved) <= 4
+        assert len(listed - moved) <= len(moved & listed)
     if name == "text":
         assert finding.cost is not None
         assert "left out" in finding.cost_words
