@@ -62,7 +62,7 @@ class RecipeSettings(Record):
         "probe",
         description="'probe': standardised features, logistic regression, balanced weights; "
         "'average': a probe per base or joined view, their answers weighed on training photos; "
-        "'strong': the linear head and its temperature are chosen on training photos; "
+        "'strong': the head and its temperature are chosen on training photos; "
         "'seed': the original experiment's training by Keras, see `training`; "
         "'finetune': the probe, then the last layers of the base with it, see `finetuning`",
     )

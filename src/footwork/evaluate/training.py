@@ -83,13 +83,12 @@ def train_entries(
     training = [recipe for recipe in recipes if recipe.training is not None]
     if not training:
         return []
-    able = [together[0] for together in bases if not unable(together)]
-    for together in bases:
-        if not (reason := unable(together)):
-            continue
+    refused = {together: reason for together in bases if (reason := unable(together))}
+    able = [together[0] for together in bases if together not in refused]
+    names = " and ".join(recipe.name for recipe in training)
+    for together, reason in refused.items():
         if not able:
             raise (DataError if len(together) == 1 else UsageError)(reason)
-        names = " and ".join(recipe.name for recipe in training)
         progress.say(f"{names}: without {'+'.join(base.name for base in together)}. {reason}")
     return [
         train_entry(base, recipe, plan, project, catalog, progress)

@@ -10,7 +10,7 @@ and adds up their log odds with weights that inner folds choose; that is a linea
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise, product
 from typing import Protocol
 
@@ -30,18 +30,48 @@ from footwork.models.logistic import along
 # answers to noise (macro-F1 0.326 for 0.332; five bases, 67 climbing photos, 20 x 5 folds). On
 # 396 photos of ants and bees 10 to 1000 was chosen.
 VARIANCES = tuple(float(10.0 ** (i / 2)) for i in range(1, 9))
-METHOD = 2  # raise it when a head changes: answers that are kept are of the method before
 DEFAULT_VARIANCE = 10.0  # where the photos allow no inner folds
 # How far the mean loss may lie above the lowest: probabilities to 1e-4 and to 1e-6.
 CHOOSING, FINAL = 1e-7, 1e-11
+METHOD = 2  # raise it when a head changes: answers that are kept are of the method before
+
+
+@dataclass(frozen=True)
+class Layers:
+    """From standardised rows to log odds. weights: (d, k); bias: (k,), float64.
+
+    hidden: the weights (d, h) and biases (h,) of a layer of rectified units in front, weights
+    being (h, k) then; None: none.
+    """
+
+    weights: NDArray[np.float64]
+    bias: NDArray[np.float64]
+    hidden: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
+
+    def scores(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return log odds up to a constant per row, (n, k) float64."""
+        if self.hidden is not None:
+            rows = np.maximum(rows @ self.hidden[0] + self.hidden[1], 0)
+        found: NDArray[np.float64] = rows @ self.weights + self.bias
+        return found
+
+    def behind(self, basis: NDArray[np.float64] | None) -> "Layers":
+        """Return the same for rows that a (d, n) basis turns first; None turns nothing."""
+        if basis is None:
+            return self
+        if self.hidden is None:
+            return replace(self, weights=basis @ self.weights)
+        return replace(self, hidden=(basis @ self.hidden[0], self.hidden[1]))
+
+    def times(self, factor: float) -> "Layers":
+        return replace(self, weights=factor * self.weights, bias=factor * self.bias)
 
 
 @dataclass(frozen=True)
 class Probe:
-    """A fitted head. mean, scale: (d,); weights: (d, k); bias: (k,), all float64.
+    """A fitted head. mean, scale: (d,) float64; weights, bias, hidden: see `Layers`.
 
-    strength: the chosen C; the larger, the weaker the penalty. hidden: the weights (d, h) and
-    biases (h,) of a layer of rectified units in front, weights being (h, k) then; None: none.
+    strength: the chosen C; the larger, the weaker the penalty.
     """
 
     mean: NDArray[np.float64]
@@ -62,10 +92,7 @@ class Probe:
         """Return log odds up to a constant per row, (n, k) float64."""
         check_finite(X)
         rows = (X.astype(np.float64) - self.mean) / self.scale
-        if self.hidden is not None:
-            rows = np.maximum(rows @ self.hidden[0] + self.hidden[1], 0)
-        scores: NDArray[np.float64] = rows @ self.weights + self.bias
-        return scores
+        return Layers(self.weights, self.bias, self.hidden).scores(rows)
 
 
 def fit_probe(
@@ -111,10 +138,8 @@ def fit_probe_inside(
         strength, inside = choose_strength(
             rows, y, group, k, seed=seed, inner_folds=inner_folds, draws=draws
         )
-        weights, bias = fit_linear(rows, y, k, strength)
-        if basis is not None:
-            weights = basis @ weights
-    return Probe(mean, scale, weights, bias, strength), inside
+        fitted = fit_linear(rows, y, k, strength).behind(basis)
+    return Probe(mean, scale, fitted.weights, fitted.bias, strength), inside
 
 
 def standardised(
@@ -342,7 +367,7 @@ def choose_strength(
     fewer than 2, DEFAULT_VARIANCE and None. The standardisation has seen the inner test rows (not
     their labels); it has not seen the outer ones.
     """
-    length = draws * max(float((rows**2).sum()) / len(rows), 1.0)
+    length = evidence(rows, draws)
     folds = inner_cut(y, group, k, seed=seed, most=inner_folds)
     if not folds:
         return DEFAULT_VARIANCE / length, None
@@ -359,6 +384,11 @@ def choose_strength(
             break
     chosen = smallest_untold(loss, group)
     return strengths[chosen], scores[chosen]
+
+
+def evidence(rows: NDArray[np.float64], draws: int) -> float:
+    """Return what C is multiplied by to be a prior variance of log odds (see VARIANCES)."""
+    return draws * max(float((rows**2).sum()) / len(rows), 1.0)
 
 
 def smallest_untold(loss: NDArray[np.float64], group: NDArray[np.int64]) -> int:
@@ -391,12 +421,10 @@ def inner_cut(
     return cut if all(len(np.unique(y[fold.train])) == k for fold in cut) else []
 
 
-def fit_linear(
-    rows: NDArray[np.float64], y: NDArray[np.int64], k: int, strength: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return weights (d, k) and bias (k,) of logistic regression on all rows."""
+def fit_linear(rows: NDArray[np.float64], y: NDArray[np.int64], k: int, strength: float) -> Layers:
+    """Fit logistic regression on all rows."""
     weights, biases = next(along(rows, y, k, [np.arange(len(y))], [strength], FINAL))
-    return weights[0], biases[0]
+    return Layers(weights[0], biases[0])
 
 
 def surprise(scores: NDArray[np.float64], truth: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -90,7 +90,7 @@ class Problems:
         return replace(self, share=self.share[kept], count=self.count[kept])
 
     def solved(self, strength: float, start: Floats, tolerance: float) -> Floats:
-        """Return the weights at which no component of a gradient is above the tolerance."""
+        """Return weights, (m, k, p), whose loss is within the tolerance of the lowest."""
         _, k, p = start.shape
         ridge = np.zeros((len(start), 1, p))
         # scikit-learn penalises the one column that two classes have; halves need twice that.

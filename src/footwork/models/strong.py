@@ -9,7 +9,6 @@ photos alone.
 
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -19,8 +18,10 @@ from footwork.folds import Fold
 from footwork.machine import one_thread
 from footwork.models.head import (
     DEFAULT_VARIANCE,
+    Layers,
     Probe,
     choose_strength,
+    evidence,
     fit_linear,
     inner_cut,
     smallest_untold,
@@ -32,30 +33,6 @@ Floats = NDArray[np.float64]
 Labels = NDArray[np.int64]
 TEMPERATURES = tuple(float(2.0**i) for i in range(-3, 4))  # of scores whose spread is 1
 UNITS, AXES = 32, 64  # of the small network: hidden units, principal axes that it sees
-
-
-@dataclass(frozen=True)
-class Layers:
-    """Log odds of standardised rows. weights: (d, k); bias: (k,); hidden: see `head.Probe`."""
-
-    weights: Floats
-    bias: Floats
-    hidden: tuple[Floats, Floats] | None = None
-
-    def scores(self, rows: Floats) -> Floats:
-        if self.hidden is not None:
-            rows = np.maximum(rows @ self.hidden[0] + self.hidden[1], 0)
-        found: Floats = rows @ self.weights + self.bias
-        return found
-
-    def behind(self, basis: Floats) -> "Layers":
-        """Return the same for rows that are turned by a (d, n) basis first."""
-        if self.hidden is None:
-            return replace(self, weights=basis @ self.weights)
-        return replace(self, hidden=(basis @ self.hidden[0], self.hidden[1]))
-
-    def times(self, factor: float) -> "Layers":
-        return replace(self, weights=factor * self.weights, bias=factor * self.bias)
 
 
 Head = Callable[[Floats, Labels, int], Layers]
@@ -79,18 +56,13 @@ def discriminant(rows: Floats, y: Labels, k: int) -> Layers:
     return Layers(weights, -(means * weights.T).sum(axis=1) / 2)
 
 
-def linear(rows: Floats, y: Labels, k: int, *, strength: float) -> Layers:
-    return Layers(*fit_linear(rows, y, k, strength))
-
-
 def margins(rows: Floats, y: Labels, k: int, *, draws: int = 1) -> Layers:
     """A linear support vector machine per class against the others, classes balanced."""
     from sklearn.svm import LinearSVC
 
-    length = max(float((rows**2).sum()) / len(rows), 1.0)
     model = LinearSVC(
-        C=DEFAULT_VARIANCE / (draws * length), class_weight="balanced", dual=True, random_state=0,
-        max_iter=5000, tol=1e-3,
+        C=DEFAULT_VARIANCE / evidence(rows, draws), class_weight="balanced", dual=True,
+        random_state=0, max_iter=5000, tol=1e-3,
     )  # fmt: skip
     weights, bias = np.empty((rows.shape[1], k)), np.empty(k)
     for c in range(k):
@@ -143,7 +115,7 @@ def fit_strong(
         strength, inside = choose_strength(
             rows, y, group, k, seed=seed, inner_folds=inner_folds, draws=draws
         )
-        logistic: Head = partial(linear, strength=strength)
+        logistic: Head = partial(fit_linear, strength=strength)
         others: tuple[Head, ...] = (
             prototypes,
             discriminant,
@@ -156,9 +128,7 @@ def fit_strong(
             folds = inner_cut(y, group, k, seed=seed, most=inner_folds)
             scores = [out_of_inner(head, rows, y, k, folds) for head in others]
             chosen, factor = choice([*scores[:2], inside, *scores[2:]], y, group)
-        fitted = heads[chosen](rows, y, k).times(factor)
-        if basis is not None:
-            fitted = fitted.behind(basis)
+        fitted = heads[chosen](rows, y, k).times(factor).behind(basis)
     return Probe(mean, scale, fitted.weights, fitted.bias, strength, fitted.hidden)
 
 

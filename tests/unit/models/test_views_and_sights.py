@@ -19,6 +19,7 @@ from footwork.models.head import (
     equal_say,
     fit_average,
     fit_head,
+    fit_linear,
     fit_probe,
     out_of_fold,
 )
@@ -41,7 +42,7 @@ from footwork.models.pose import (
 from footwork.models.recipes import BUILT_IN, Recipe, find_recipes
 from footwork.models.runtimes import Network
 from footwork.models.sights import Sight, blocks_of, drawn, sight, views_of
-from footwork.models.strong import discriminant, fit_strong, linear, margins, network, prototypes
+from footwork.models.strong import discriminant, fit_strong, margins, network, prototypes
 from footwork.models.views import CORNERS, REGIONS, VIEWS, cut_out, needs_body, region_box, square
 from footwork.project import Config, RecipeSettings
 
@@ -346,7 +347,7 @@ def test_each_head_of_strong_tells_separated_classes_apart() -> None:
     rng = np.random.default_rng(1)
     y = np.arange(90) % 3
     rows = rng.normal(size=(90, 5)) + 6 * np.eye(3, 5)[y]
-    for head in (prototypes, discriminant, margins, network, partial(linear, strength=0.1)):
+    for head in (prototypes, discriminant, margins, network, partial(fit_linear, strength=0.1)):
         assert (head(rows, y, 3).scores(rows).argmax(axis=1) == y).mean() > 0.97, head
 
 
